@@ -1,0 +1,191 @@
+/**
+ * The C++ addon as TypeScript sees it: mechanism only.
+ *
+ * Conventions
+ *   address    a virtual address as a JS number (user addresses are below 2^47, exact in a double)
+ *   length     bytes; offsets and lengths of mappings are page multiples unless told otherwise
+ *   Errno      0 or a positive count on success, a negative errno on failure (hot calls: they never throw)
+ *   cold calls throw an Error with `code` (errno name), `errno` (positive) and `syscall`
+ *   every call throws TypeError/RangeError when an argument has the wrong type: a bug in our own TypeScript
+ */
+
+/** Zero or a positive result; negative: -errno. */
+export type Errno = number
+
+export interface UserfaultfdAttempt {
+  /** How it was tried, in this order. */
+  readonly way: 'device' | 'syscall' | 'user-mode-only'
+  readonly ok: boolean
+  /** errno name when it failed. */
+  readonly code?: string
+}
+
+export interface Userfaultfd {
+  readonly fd: number
+  readonly way: UserfaultfdAttempt['way']
+  /** uffdio_api.features of this kernel. */
+  readonly features: number
+}
+
+export interface UserfaultfdFeature {
+  /** As the kernel's headers name it, without UFFD_FEATURE_. */
+  readonly name: string
+  readonly bit: number
+  /** The first Linux release that has it. */
+  readonly since: string
+  /** openUserfaultfd refuses a kernel without it. */
+  readonly needed: boolean
+}
+
+export interface FileStatus {
+  readonly size: number
+  /** 512-byte units. */
+  readonly blocks: number
+  readonly device: number
+  readonly inode: number
+  readonly mode: number
+  readonly links: number
+  readonly blockSize: number
+  readonly modifiedMs: number
+  readonly changedMs: number
+}
+
+export interface CpuInfo {
+  /** What flushLines uses: the best the CPU has. */
+  readonly flush: 'clwb' | 'clflushopt' | 'clflush' | 'none'
+  readonly nonTemporalStores: boolean
+  readonly cacheLineSize: number
+}
+
+export interface Addon {
+  /** Every number both sides know: page and line size, ioctl numbers, feature bits, fault bits, sizes of structs. */
+  readonly constants: Readonly<Record<string, number>>
+
+  // cpu.cc
+  cpuInfo(): CpuInfo
+  /** Kernel thread id of the caller, as fault events report it. */
+  threadId(): number
+  /** Pin the calling thread to these CPUs. */
+  setAffinity(cpus: readonly number[]): void
+  getAffinity(): number[]
+
+  // uffd.cc
+  /** What we know of, oldest first; whether this kernel has them is in Userfaultfd.features. */
+  userfaultfdFeatures(): UserfaultfdFeature[]
+  /** Try every way, report each; leaves nothing open. */
+  probeUserfaultfd(): UserfaultfdAttempt[]
+  /** First way that works, API handshake done with the features it needs. Throws the last error when none does. */
+  openUserfaultfd(): Userfaultfd
+  /** modes: bits constants.UFFD_REGISTER_MODE_*. Return: the ioctl bit mask of the range. */
+  registerRange(uffd: number, address: number, length: number, modes: number): number
+  unregisterRange(uffd: number, address: number, length: number): void
+  createEvent(): number
+  signalEvent(fd: number): void
+  clearEvent(fd: number): void
+  /**
+   * Sleep until a fault arrives, the event fd is signalled, or timeoutMs passes; then read as many as fit.
+   * Fills addresses[i] (page-aligned), flags[i] (FAULT_WRITE | FAULT_WP | FAULT_MINOR), threads[i].
+   * clock[0] = monotonic ns at which this call was entered, clock[1] = at which it returned.
+   * Context: sleeps in poll(2), never in JS; stops for TerminateExecution only after timeoutMs.
+   * Return: number of faults; 0 on time-out; -1 when the event fd is signalled (it stays signalled).
+   */
+  readFaults(
+    uffd: number,
+    stopEvent: number,
+    addresses: Float64Array,
+    flags: Int32Array,
+    threads: Int32Array,
+    clock: Float64Array,
+    timeoutMs: number,
+  ): number
+
+  // uffd_resolve.cc (hot; retry EAGAIN inside; after EEXIST they wake the range themselves and return -EEXIST)
+  /** mode: RESOLVE_WP (map write-protected) | RESOLVE_DONTWAKE. Return: bytes mapped or -errno. */
+  resolveCopy(uffd: number, destination: number, source: number, length: number, mode: number): Errno
+  resolveContinue(uffd: number, address: number, length: number, mode: number): Errno
+  /** Map an access error (SIGBUS) over absent pages. */
+  resolvePoison(uffd: number, address: number, length: number, mode: number): Errno
+  /** mode: PROTECT_WP sets protection, 0 removes it (and wakes, unless RESOLVE_DONTWAKE). */
+  writeProtect(uffd: number, address: number, length: number, mode: number): Errno
+  wakeRange(uffd: number, address: number, length: number): Errno
+
+  // mapping.cc
+  /** A sealed-against-nothing memfd of `size` bytes, close-on-exec. */
+  createMemfd(name: string, size: number): number
+  /** MAP_SHARED (or MAP_PRIVATE with shared=false) anywhere; prot: PROT_* bits; MAP_NORESERVE. May reach beyond EOF. */
+  mapFile(fd: number, offset: number, length: number, prot: number, shared: boolean): number
+  /** Like mapFile, but at an address congruent to `offset` modulo 2 MiB (plus `misalign` bytes). */
+  mapAligned(fd: number, offset: number, length: number, prot: number, shared: boolean, misalign: number): number
+  /** Anonymous, read-only, zero: the source of zero-page fills. */
+  mapZeroes(length: number): number
+  unmap(address: number, length: number): void
+  /** madvise(MADV_DONTNEED): drop page tables (and private copies) only. */
+  dropPages(address: number, length: number): Errno
+  /** Which pages of a shared file mapping are in the page cache: 1 or 0 a page (mincore). */
+  residentPages(address: number, length: number, out: Uint8Array): Errno
+  /** pagemap of this process: 0 absent, PTE_FILE, PTE_ANON; | PTE_WP when uffd write-protected. One byte a page. */
+  pageTableEntries(address: number, length: number, out: Uint8Array): Errno
+  /** An external ArrayBuffer over the range. It does not own the range. */
+  createArrayBuffer(address: number, length: number): ArrayBuffer
+  /** Detach: every view becomes length 0. No-op when already detached. */
+  detachArrayBuffer(buffer: ArrayBuffer): void
+  /** Address of the first byte of a view (of a SharedArrayBuffer too). */
+  addressOf(view: ArrayBufferView): number
+
+  // host_file.cc
+  /** openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS), O_CLOEXEC; flags and mode as open(2). */
+  openBeneath(directory: number, path: string, flags: number, mode: number): number
+  openDirectory(path: string): number
+  closeFd(fd: number): void
+  fileStatus(fd: number): FileStatus
+  /**
+   * SEEK_DATA/SEEK_HOLE walk of [from, to): out gets pairs start, end of data ranges, at most out.length/2 of them.
+   * Return: number of pairs. The caller goes on from the last end when the array was full.
+   */
+  fileExtents(fd: number, from: number, to: number, out: Float64Array): number
+  /** fallocate(2); mode bits constants.FALLOC_*. */
+  allocateFile(fd: number, mode: number, offset: number, length: number): Errno
+  truncateFile(fd: number, size: number): Errno
+  syncFile(fd: number, dataOnly: boolean): Errno
+  /** flock(LOCK_EX | LOCK_NB). Return: true when taken. */
+  tryLockFile(fd: number): boolean
+  /** pwrite(2) until done, from raw memory. Return: bytes (short only with an error following it) or -errno. */
+  writeFile(fd: number, source: number, length: number, offset: number): Errno
+  /** pread(2) until done or EOF, into raw memory. */
+  readFile(fd: number, destination: number, length: number, offset: number): Errno
+
+  // cacheline.cc (SIGBUS-safe: -EIO when the memory is not there)
+  /**
+   * Move what differs between cache and media, by 64-byte line, to the media file: clwb the differing cache lines,
+   * join neighbours, pwrite each run. cache, media: addresses of the same `length` bytes (multiple of 64);
+   * fileOffset: where they are in mediaFd. limit: file size; bytes at or past it are not written.
+   * lines[0] += lines written, lines[1] += runs written.
+   * Return: 0 or -errno.
+   */
+  writebackLines(
+    cache: number,
+    media: number,
+    length: number,
+    mediaFd: number,
+    fileOffset: number,
+    limit: number,
+    lines: Float64Array,
+  ): Errno
+  /**
+   * Compare by line at most 4096 bytes (64 lines). mask[0], mask[1]: bit i set when line i differs (low word first).
+   * Return: number of differing lines or -errno.
+   */
+  diffLines(cache: number, media: number, length: number, mask: Int32Array): Errno
+  /** clwb every line of the range (no fence). */
+  flushLines(address: number, length: number): Errno
+  /** sfence */
+  storeFence(): void
+
+  // signal_guard.cc (memory copies that survive SIGBUS)
+  /** memmove. Return: bytes copied, short when an access failed; -EFAULT when the very first byte did. */
+  copyMemory(destination: number, source: number, length: number): Errno
+  /** memset. Same return. */
+  fillMemory(destination: number, byte: number, length: number): Errno
+  /** A guarded touch of one byte a page. Return: 0 or -EFAULT. For tests of SIGBUS behaviour without dying. */
+  touchPages(address: number, length: number, write: boolean): Errno
+}

@@ -1,0 +1,102 @@
+/**
+ * Mount options, their defaults, and the numbers each thread needs to find its way in the shared words.
+ *
+ * Everything is sized at mount and never grows (D1): running out is an error that names the option. Memory is committed
+ * only where it is touched, so the defaults are generous.
+ */
+import { requireInteger, requireOneOf, requireOptions, requireRange, requireSize } from './args.js'
+import { Page, PFN_LIMIT } from './constants.js'
+
+export interface MountOptions {
+  /** Bytes of pmem, a number or a string such as '1GiB'. Default '16GiB'. A whole number of pages. */
+  capacity?: number | string
+  /** Threads that serve page faults. Default 2. */
+  faultWorkers?: number
+  /**
+   * What a completed fsync, msync or fdatasync means for the host: 'process' (default) that the bytes are in the media
+   * file, safe from the death of this process; 'host' that they were fdatasync'ed too, safe from that of the host.
+   */
+  durability?: 'process' | 'host'
+  /** Threads that may use the mount at once, fault workers included. Default 64. */
+  maxThreads?: number
+  /** Files known at once. Default 1024. */
+  maxFiles?: number
+  /** Mappings at once. Default 4096. */
+  maxMappings?: number
+  /** Nodes of the radix trees; one describes 64 neighbouring pages. Default 262144 (64 GiB of touched pages). */
+  maxTreeNodes?: number
+  /** Extents of block maps and unfenced writes. Default 262144. */
+  maxExtents?: number
+  /** Lines flushed and not yet fenced. Default 16384; more are written early, which a real cache may do too. */
+  maxPendingLines?: number
+  /** log2 of the slots in a tree node, 2 … 6. Default 6; small ones are for tests. */
+  treeNodeBits?: number
+  /** Buckets of the wait table, a power of two. Default 4096; 1 is for tests. */
+  waitBuckets?: number
+  /** Faults on purpose, for tests of what a failure does to the program. */
+  inject?: InjectOptions
+}
+
+export interface InjectOptions {
+  /** The fault handler throws at its Nth fault (1: the first), as if it had a bug. */
+  faultHandlerThrowsAt?: number
+}
+
+/** All options resolved; plain numbers, so that it travels in the handle. */
+export interface MountConfig {
+  readonly capacityPages: number
+  readonly faultWorkers: number
+  readonly syncHost: boolean
+  readonly maxThreads: number
+  readonly maxFiles: number
+  readonly maxMappings: number
+  readonly maxTreeNodes: number
+  readonly maxExtents: number
+  readonly maxPendingLines: number
+  readonly treeNodeBits: number
+  readonly waitBuckets: number
+  readonly throwAtFault: number
+}
+
+const OPTION_NAMES: readonly (keyof MountOptions)[] = [
+  'capacity',
+  'faultWorkers',
+  'durability',
+  'maxThreads',
+  'maxFiles',
+  'maxMappings',
+  'maxTreeNodes',
+  'maxExtents',
+  'maxPendingLines',
+  'treeNodeBits',
+  'waitBuckets',
+  'inject',
+]
+
+/** Errors: TypeError, RangeError naming the option. */
+export function resolveConfig(options: unknown): MountConfig {
+  const given: MountOptions = requireOptions<MountOptions>('mount options', options ?? {}, OPTION_NAMES)
+  const inject = requireOptions<InjectOptions>('inject', given.inject ?? {}, ['faultHandlerThrowsAt'])
+  const capacity = requireSize('capacity', given.capacity ?? '16GiB')
+  const capacityPages = Math.floor(capacity / Page.Size)
+  requireRange('capacity', capacityPages, 1, PFN_LIMIT - Page.PmdPages, 'pages of 4096 bytes')
+  const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? 2, 1, 64)
+  const waitBuckets = requireRange('waitBuckets', given.waitBuckets ?? 4096, 1, 1 << 16)
+  if ((waitBuckets & (waitBuckets - 1)) !== 0) {
+    throw new RangeError(`waitBuckets must be a power of two but received ${waitBuckets}`)
+  }
+  return {
+    capacityPages,
+    faultWorkers,
+    syncHost: requireOneOf('durability', given.durability ?? 'process', ['process', 'host']) === 'host',
+    maxThreads: requireRange('maxThreads', given.maxThreads ?? 64, faultWorkers + 1, 1024),
+    maxFiles: requireRange('maxFiles', given.maxFiles ?? 1024, 1, 1 << 16),
+    maxMappings: requireRange('maxMappings', given.maxMappings ?? 4096, 1, 1 << 16),
+    maxTreeNodes: requireRange('maxTreeNodes', given.maxTreeNodes ?? 1 << 18, 1, 1 << 24),
+    maxExtents: requireRange('maxExtents', given.maxExtents ?? 1 << 18, 1, 1 << 24),
+    maxPendingLines: requireRange('maxPendingLines', given.maxPendingLines ?? 1 << 14, 1, 1 << 24),
+    treeNodeBits: requireRange('treeNodeBits', given.treeNodeBits ?? 6, 2, 6),
+    waitBuckets,
+    throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
+  }
+}

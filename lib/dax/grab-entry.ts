@@ -1,0 +1,161 @@
+/**
+ * Taking and giving back the entry lock: the LOCKED bit of an entry word, and the queue of those who wait for it.
+ *
+ * Conventions in this file
+ *   inode   the file, and the "mapping" of the wait key
+ *   index   page index in the file; the wait key uses the first index of the entry (K10)
+ *   entry   the word as it is in the tree at that moment; it is worthless once the lock is dropped, unless it is LOCKED
+ *   pages   the inode's i_pages mutex, which guards the tree; every change of an entry word is made under it
+ *
+ * The contract of the queue (K15, S0.4, S2.6): who was woken exclusively must lock the entry (its unlock wakes the next)
+ * or call putUnlockedEntry. Who finds the entry gone passes nothing on, so whoever removed it must wake everyone.
+ */
+import { assert } from '../assert.js'
+import { ErrorNumber } from '../errors.js'
+import { InodeWord } from '../mm/inode.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { ThreadWord } from '../sync/threads.js'
+import { Wake } from '../sync/wait-table.js'
+import {
+  type Entry,
+  NULL_ENTRY,
+  emptyEntry,
+  errorEntry,
+  isErrorEntry,
+  isLocked,
+  lockedEntry,
+  orderOf,
+  unlockedEntry,
+} from '../tree/entry.js'
+import { dumpTree } from '../tree/dump.js'
+import type { Kernel } from './kernel.js'
+
+/** Context: takes i_pages; never sleeps longer than another thread's tree operation. */
+export function lockPages(kernel: Kernel, inode: number): void {
+  mutexLock(kernel.words, kernel.inodes.at(inode) + InodeWord.Pages)
+}
+
+export function unlockPages(kernel: Kernel, inode: number): void {
+  mutexUnlock(kernel.words, kernel.inodes.at(inode) + InodeWord.Pages)
+}
+
+/** Word address of the root record of a file's tree. */
+export function rootOf(kernel: Kernel, inode: number): number {
+  return kernel.inodes.at(inode) + InodeWord.TreeRoot
+}
+
+/** First index the entry at `index` answers for: the wait key (K10, S2.12). */
+export function startOf(index: number, entry: Entry): number {
+  const pages = 1 << orderOf(entry)
+  return index - (index % pages)
+}
+
+/**
+ * Wait until the entry at `index` is unlocked or gone (get_next_unlocked_entry, for the entry at one index).
+ * Context: i_pages held on entry and on return, dropped while sleeping; `maySleep` false makes it give up instead.
+ * Return: the unlocked entry, NULL_ENTRY when there is none, or errorEntry(EAGAIN) when it would have had to sleep.
+ */
+export function getUnlockedEntry(kernel: Kernel, inode: number, index: number, maySleep = true): Entry {
+  const root = rootOf(kernel, inode)
+  for (;;) {
+    const entry = kernel.tree.load(root, index)
+    if (entry === NULL_ENTRY || !isLocked(entry)) return entry
+    if (!maySleep) return errorEntry(ErrorNumber.EAGAIN)
+    // Queued under the lock that showed us LOCKED: the unlocker, who needs the same lock, cannot miss us (K17).
+    kernel.waits.prepare(kernel.self, inode, startOf(index, entry), true)
+    unlockPages(kernel, inode)
+    kernel.waits.sleep(kernel.self)
+    lockPages(kernel, inode)
+  }
+}
+
+/**
+ * Looked at it, and does not lock it after all: pass the wake-up on (put_unlocked_entry).
+ * Context: i_pages held.
+ */
+export function putUnlockedEntry(kernel: Kernel, inode: number, index: number, entry: Entry, mode = Wake.Next): void {
+  if (entry !== NULL_ENTRY) wakeEntry(kernel, inode, index, entry, mode)
+}
+
+/** Context: i_pages held, or the entry was changed under it before (dax_wake_entry). */
+export function wakeEntry(kernel: Kernel, inode: number, index: number, entry: Entry, mode: Wake): void {
+  kernel.waits.wake(inode, startOf(index, entry), mode)
+}
+
+/**
+ * Lock an entry that is in the tree unlocked (dax_lock_entry).
+ * Context: i_pages held; the calling thread holds no other entry lock.
+ * Return: the entry as it is now.
+ */
+export function lockEntry(kernel: Kernel, inode: number, index: number, entry: Entry): Entry {
+  assert(!isLocked(entry), 'lockEntry of a locked entry', () => dump(kernel, inode))
+  const locked = lockedEntry(entry)
+  kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), locked)
+  holdEntryLock(kernel)
+  return locked
+}
+
+/**
+ * Unlock the entry the caller locked, and wake one waiter (dax_unlock_entry; T10).
+ * `entry` is the word as the caller last stored it.
+ * Context: takes i_pages; never sleeps otherwise. The page table was changed before: a woken thread may rely on it.
+ */
+export function unlockEntry(kernel: Kernel, inode: number, index: number, entry: Entry): void {
+  lockPages(kernel, inode)
+  unlockEntryLocked(kernel, inode, index, entry)
+  unlockPages(kernel, inode)
+}
+
+/** unlockEntry for a caller that holds i_pages already. */
+export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, entry: Entry): void {
+  const start = startOf(index, entry)
+  const root = rootOf(kernel, inode)
+  const found = kernel.tree.load(root, start)
+  assert(isLocked(found) && found === lockedEntry(entry), 'unlock of an entry not locked', () => dump(kernel, inode))
+  kernel.tree.store(root, start, orderOf(entry), unlockedEntry(entry))
+  releaseEntryLock(kernel)
+  wakeEntry(kernel, inode, index, entry, Wake.Next)
+}
+
+/**
+ * Get the entry of one page locked, making an EMPTY one if there is none (grab_mapping_entry, order 0; T1, T3, K20).
+ * The lock comes before any question to the file system (S0.3): whoever asks for blocks asks alone.
+ *
+ * Context: takes i_pages; sleeps while the entry is locked unless `maySleep` is false; holds no entry lock on entry.
+ * Return: the locked entry; errorEntry(EAGAIN) when it would have had to sleep, errorEntry(ENOMEM) when the node pool is
+ * exhausted.
+ */
+export function grabEntry(kernel: Kernel, inode: number, index: number, maySleep: boolean): Entry {
+  lockPages(kernel, inode)
+  const entry = getUnlockedEntry(kernel, inode, index, maySleep)
+  let grabbed: Entry
+  if (isErrorEntry(entry)) {
+    grabbed = entry
+  } else if (entry !== NULL_ENTRY) {
+    grabbed = lockEntry(kernel, inode, index, entry)
+  } else {
+    grabbed = lockedEntry(emptyEntry(false))
+    if (kernel.tree.store(rootOf(kernel, inode), index, 0, grabbed) === 0) holdEntryLock(kernel)
+    else grabbed = errorEntry(ErrorNumber.ENOMEM)
+  }
+  unlockPages(kernel, inode)
+  return grabbed
+}
+
+/** Note that this thread holds an entry lock: every sleep asserts that it holds none (D4). */
+function holdEntryLock(kernel: Kernel): void {
+  const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
+  assert(kernel.words.get(at) === 0, 'a second entry lock in one thread', { thread: kernel.self })
+  kernel.words.set(at, 1)
+}
+
+/** The entry the caller locked has left the tree or was unlocked. */
+export function releaseEntryLock(kernel: Kernel): void {
+  const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
+  assert(kernel.words.get(at) === 1, 'unlock by a thread that holds no entry lock', { thread: kernel.self })
+  kernel.words.set(at, 0)
+}
+
+function dump(kernel: Kernel, inode: number): string {
+  return dumpTree(kernel.tree, rootOf(kernel, inode))
+}

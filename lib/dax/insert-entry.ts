@@ -1,0 +1,86 @@
+/** Putting storage, or a hole, into a locked entry (dax_insert_entry, dax_load_hole). */
+import { assert } from '../assert.js'
+import { InodeFlag } from '../mm/inode.js'
+import {
+  type Entry,
+  dataEntry,
+  isData,
+  isEmpty,
+  isLocked,
+  isPmd,
+  isZero,
+  lockedEntry,
+  orderOf,
+  pfnOf,
+  zeroEntry,
+} from '../tree/entry.js'
+import { Mark } from '../tree/root.js'
+import { lockPages, rootOf, startOf, unlockPages } from './grab-entry.js'
+import type { Kernel } from './kernel.js'
+
+/**
+ * Make the locked entry stand for the block `pfn` (T6, T9; K50–K54).
+ *
+ * The order is the contract:
+ *   1. a dirty insert marks the inode dirty before the tree (K51): a sync that finds a clean inode may skip the tree
+ *   2. a zero entry that gets storage is unmapped everywhere first; the entry is locked, so nothing maps it back
+ *   3. the value is replaced only when it was zero or empty: a data entry stays as it is (T9), only its marks change
+ *   4. DIRTY is set before the caller makes the page writable (K52): a writable page is always findable by fsync
+ *
+ * dirty: K50, write and not a synchronous (MAP_SYNC) fault.
+ * Context: the caller holds the entry lock; takes i_pages.
+ * Return: the entry as it is now, locked.
+ */
+export function insertEntry(
+  kernel: Kernel,
+  inode: number,
+  index: number,
+  entry: Entry,
+  pfn: number,
+  dirty: boolean,
+): Entry {
+  assert(isLocked(entry), 'insert into an entry that is not locked', { inode, index })
+  if (dirty) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
+  const start = startOf(index, entry)
+  const pages = 1 << orderOf(entry)
+  if (isZero(entry)) kernel.pageTable.unmapPages(inode, start, pages)
+
+  const root = rootOf(kernel, inode)
+  lockPages(kernel, inode)
+  let now = entry
+  if (isZero(entry) || isEmpty(entry)) {
+    now = lockedEntry(dataEntry(pfn, isPmd(entry)))
+    associate(kernel, inode, start, pfn, pages)
+    kernel.tree.store(root, start, orderOf(entry), now)
+  } else {
+    assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', { inode, index, pfn })
+  }
+  if (dirty) kernel.tree.setMark(root, index, Mark.Dirty)
+  unlockPages(kernel, inode)
+  return now
+}
+
+/**
+ * Make the locked entry stand for a hole (T7): a zero entry, clean, no storage.
+ * Context: the caller holds the entry lock of an empty or zero entry; takes i_pages.
+ * Return: the entry as it is now, locked.
+ */
+export function insertHole(kernel: Kernel, inode: number, index: number, entry: Entry): Entry {
+  assert(isLocked(entry) && !isData(entry), 'a hole over data (K6)', { inode, index })
+  const now = lockedEntry(zeroEntry(isPmd(entry)))
+  if (now === entry) return entry
+  lockPages(kernel, inode)
+  kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), now)
+  unlockPages(kernel, inode)
+  return now
+}
+
+/** The entry is leaving the tree: its pages belong to no file any more (K54). Context: i_pages held. */
+export function disassociate(kernel: Kernel, entry: Entry): void {
+  if (!isData(entry)) return
+  for (let page = 0; page < 1 << orderOf(entry); page++) kernel.pfns.disassociate(pfnOf(entry) + page)
+}
+
+function associate(kernel: Kernel, inode: number, start: number, pfn: number, pages: number): void {
+  for (let page = 0; page < pages; page++) kernel.pfns.associate(pfn + page, inode, start + page)
+}

@@ -1,0 +1,168 @@
+/**
+ * Writeback (dax_writeback_mapping_range, dax_writeback_one): what msync, fsync and fdatasync do with dirty pages.
+ *
+ * Per entry, in this order, and each step's place has a reason (K70, D8):
+ *
+ *   lock the entry      refaults wait: nobody can make the page writable meanwhile
+ *   clear TOWRITE       a second sync of the page finds the entry locked and must wait for us; it cannot return early
+ *   write-protect       in every mapping; a store from here on faults, waits for the entry, and dirties it again
+ *   flush lines         what was stored before the protection reaches media
+ *   clear DIRTY         only now: cleared earlier, a crash or a store in between would be forgotten
+ *   unlock, wake next
+ *
+ * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
+ */
+import { ErrorNumber, type Errno } from '../errors.js'
+import { Page } from '../constants.js'
+import { InodeWord } from '../mm/inode.js'
+import { Counter } from '../stats.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { ExtentCursor } from '../media/extent-tree.js'
+import { Cursor } from '../tree/cursor.js'
+import { type Entry, NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf, unlockedEntry } from '../tree/entry.js'
+import { Mark } from '../tree/root.js'
+import { tagRangeForWriteback } from '../tree/tags.js'
+import {
+  getUnlockedEntry,
+  lockEntry,
+  lockPages,
+  putUnlockedEntry,
+  rootOf,
+  unlockEntryLocked,
+  unlockPages,
+} from './grab-entry.js'
+import type { Kernel } from './kernel.js'
+
+/**
+ * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
+ * sync's job: the set is bounded by the tags, so a busy writer cannot keep a sync going (1.9 a).
+ *
+ * Context: holds no lock; sleeps while entries are locked.
+ * Return: 0, or the first -errno; the entry it happened on stays DIRTY and the error is recorded for the file.
+ */
+export function writebackRange(kernel: Kernel, inode: number, first: number, last: number): Errno {
+  const root = rootOf(kernel, inode)
+  const cursor = new Cursor()
+  lockPages(kernel, inode)
+  if (!kernel.tree.isMarked(root, Mark.Dirty) && !kernel.tree.isMarked(root, Mark.ToWrite)) {
+    unlockPages(kernel, inode)
+    return 0
+  }
+  tagRangeForWriteback(kernel.tree, root, first, last)
+  let error: Errno = 0
+  for (let index = first; error === 0 && kernel.tree.nextMarked(root, index, last, Mark.ToWrite, cursor);) {
+    const { index: start, order, entry } = cursor
+    error = writebackOne(kernel, inode, start, entry)
+    index = start + (1 << order)
+  }
+  unlockPages(kernel, inode)
+  if (error < 0) kernel.inodes.recordError(inode, -error)
+  return error
+}
+
+/**
+ * Context: i_pages held on entry and on return, dropped in between.
+ * Return: 0 (also when there was nothing left to do) or -errno.
+ */
+function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry): Errno {
+  const root = rootOf(kernel, inode)
+  let entry = seen
+  if (isLocked(seen)) {
+    entry = getUnlockedEntry(kernel, inode, index)
+    if (entry === NULL_ENTRY) return 0
+    // Storage moved, another sync did it, or it became something else: whoever changed it tracks it (S1.6).
+    if (
+      pfnOf(entry) !== pfnOf(seen) ||
+      orderOf(entry) !== orderOf(seen) ||
+      !kernel.tree.getMark(root, index, Mark.ToWrite)
+    ) {
+      putUnlockedEntry(kernel, inode, index, entry)
+      return 0
+    }
+  }
+  if (isZero(entry) || isEmpty(entry)) {
+    // K6: no such entry is ever dirty. An error, not a crash (S1.11).
+    putUnlockedEntry(kernel, inode, index, entry)
+    return -ErrorNumber.EIO
+  }
+  const locked = lockEntry(kernel, inode, index, entry)
+  kernel.tree.clearMark(root, index, Mark.ToWrite)
+  unlockPages(kernel, inode)
+
+  const pages = 1 << orderOf(entry)
+  let error = kernel.pageTable.protectPages(inode, index, pages)
+  if (error >= 0) error = flushBytes(kernel, inode, index * Page.Size, pages * Page.Size)
+  kernel.threads.count(kernel.self, Counter.PagesWritten, pages)
+
+  lockPages(kernel, inode)
+  if (error >= 0) kernel.tree.clearMark(root, index, Mark.Dirty)
+  unlockEntryLocked(kernel, inode, index, unlockedEntry(locked))
+  return error < 0 ? error : 0
+}
+
+/** Cache to media, by line, superseding older snapshots. Context: the bytes are in the cache and stay there. */
+function flushBytes(kernel: Kernel, inode: number, offset: number, length: number): Errno {
+  return kernel.pending.supersede(inode, offset, length, () =>
+    kernel.media.writeback(inode, offset, length, kernel.inodes.sizeOf(inode)),
+  )
+}
+
+/** Unfenced writes are noted in lines, so that neighbouring small writes become one extent. */
+const LINE = Page.LineSize
+
+/**
+ * Note that write(2) put bytes of the file on their way: non-temporal stores, no flush needed, a fence still is (K74).
+ * Context: i_rwsem held exclusively; takes ilock. Return: 0 or -errno (pool of extents exhausted).
+ */
+export function noteUnfenced(kernel: Kernel, inode: number, offset: number, length: number): Errno {
+  const at = kernel.inodes.at(inode)
+  const first = Math.floor(offset / LINE)
+  const count = Math.ceil((offset + length) / LINE) - first
+  mutexLock(kernel.words, at + InodeWord.Blocks)
+  const error = kernel.unfenced.insert(at + InodeWord.UnfencedRoot, first, count, 0, 0)
+  mutexUnlock(kernel.words, at + InodeWord.Blocks)
+  return error
+}
+
+/**
+ * The fence of a sync: what write(2) put on its way is on media when this returns.
+ *
+ * One sync at a time: a second one that finds the set empty may not return before the first has written what it took.
+ * A range leaves the set only after it was written, so an error keeps it for the next sync.
+ *
+ * Context: holds no entry lock; takes the Sync mutex over host writes, and ilock inside it.
+ */
+export function drainUnfenced(kernel: Kernel, inode: number): Errno {
+  const at = kernel.inodes.at(inode)
+  const root = at + InodeWord.UnfencedRoot
+  const range = new ExtentCursor()
+  let error: Errno = 0
+  mutexLock(kernel.words, at + InodeWord.Sync)
+  while (error >= 0) {
+    mutexLock(kernel.words, at + InodeWord.Blocks)
+    const found = kernel.unfenced.findFrom(root, 0, range)
+    mutexUnlock(kernel.words, at + InodeWord.Blocks)
+    if (!found) break
+    const { start, length } = range
+    error = flushBytes(kernel, inode, start * LINE, length * LINE)
+    if (error < 0) break
+    mutexLock(kernel.words, at + InodeWord.Blocks)
+    error = kernel.unfenced.remove(root, start, length)
+    mutexUnlock(kernel.words, at + InodeWord.Blocks)
+  }
+  mutexUnlock(kernel.words, at + InodeWord.Sync)
+  if (error < 0) kernel.inodes.recordError(inode, -error)
+  return error < 0 ? error : 0
+}
+
+/** Forget unfenced writes at or past `offset`. Context: caller holds the Sync mutex; takes ilock. */
+export function dropUnfenced(kernel: Kernel, inode: number, from: number, to: number): Errno {
+  const at = kernel.inodes.at(inode)
+  const first = Math.ceil(from / LINE)
+  const last = to === Infinity ? Number.MAX_SAFE_INTEGER : Math.floor(to / LINE)
+  if (first >= last) return 0
+  mutexLock(kernel.words, at + InodeWord.Blocks)
+  const error = kernel.unfenced.remove(at + InodeWord.UnfencedRoot, first, last - first)
+  mutexUnlock(kernel.words, at + InodeWord.Blocks)
+  return error
+}

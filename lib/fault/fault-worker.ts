@@ -1,0 +1,94 @@
+/**
+ * The fault worker: a thread that reads page faults and has them served.
+ *
+ * It blocks in native code (poll on the userfaultfd and the stop event), never in JS, and reaches no other thread but
+ * through shared words: the main thread may be asleep in the very fault this worker has to serve, so anything that needs
+ * its event loop (console, postMessage, a late import) would hang both.
+ *
+ * When serving throws (D11): the error is written to stderr at once, the mount is dead from then on, and this worker
+ * goes on to answer every fault with SIGBUS. Nothing hangs and nothing reads zeroes.
+ */
+import { writeSync } from 'node:fs'
+import { workerData } from 'node:worker_threads'
+import { addon } from '../binding/load.js'
+import { Page } from '../constants.js'
+import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
+import { FaultBatch, accountBatch, serveBatch } from './serve-batch.js'
+
+/** How long a worker sleeps before it looks whether its thread was told to terminate. */
+const POLL_MILLISECONDS = 250
+
+class FaultWorker {
+  readonly #machine: Machine
+  readonly #batch = new FaultBatch()
+  /** Faults of the batch that were read and are not known to be answered. */
+  #unanswered = 0
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
+
+  run(): void {
+    const { words, threads, self } = this.#machine
+    words.add(HeaderWord.WorkersReady, 1)
+    words.notify(HeaderWord.WorkersReady)
+    try {
+      this.#serve()
+    } catch (error) {
+      const story = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      writeSync(2, `faultline: the page fault handler failed; the mount is unusable from now on\n${story}\n`)
+      markDead(words, error instanceof Error ? error.message : String(error))
+      this.#failAll()
+    } finally {
+      threads.release(self)
+      words.add(HeaderWord.WorkersGone, 1)
+      words.notify(HeaderWord.WorkersGone)
+    }
+  }
+
+  /** Context: returns when the stop event is signalled. */
+  #serve(): void {
+    const batch = this.#batch
+    for (let count = 0; ;) {
+      const arrived = batch.clock[1] as number
+      const next = this.#read()
+      if (count > 0) accountBatch(this.#machine, batch, count, (batch.clock[0] as number) - arrived)
+      if (next < 0) return
+      count = next
+      this.#unanswered = count
+      if (this.#machine.words.load(HeaderWord.State) === MachineState.Dead) {
+        this.#failAll()
+        return
+      }
+      serveBatch(this.#machine, batch, count)
+      this.#unanswered = 0
+    }
+  }
+
+  /** Answer what was read and what is still to come with SIGBUS, until the mount is closed. */
+  #failAll(): void {
+    for (let count = this.#unanswered; count >= 0; count = this.#read()) this.#failBatch(count)
+  }
+
+  /** The page goes first, since poison needs an empty place; the cache keeps its bytes. */
+  #failBatch(count: number): void {
+    const { addon: native, words } = this.#machine
+    const uffd = words.load(HeaderWord.Uffd)
+    for (let i = 0; i < count; i++) {
+      const address = this.#batch.addresses[i] as number
+      native.dropPages(address, Page.Size)
+      native.resolvePoison(uffd, address, Page.Size, 0)
+      native.wakeRange(uffd, address, Page.Size)
+    }
+  }
+
+  #read(): number {
+    const { addon: native, words } = this.#machine
+    const { addresses, flags, threads, clock } = this.#batch
+    const uffd = words.load(HeaderWord.Uffd)
+    const stop = words.load(HeaderWord.StopEvent)
+    return native.readFaults(uffd, stop, addresses, flags, threads, clock, POLL_MILLISECONDS)
+  }
+}
+
+new FaultWorker(openMachine(addon, workerData as MachineHandle)).run()

@@ -1,0 +1,193 @@
+/**
+ * The memory layout of a mount, and how a thread gets its Kernel over it.
+ *
+ *   one SharedArrayBuffer of 32-bit words, sized at mount, never grown:
+ *
+ *   ┌────────┬─────────┬─────────┬────────┬──────────┬───────────┬─────────┬──────────┬───────────────┐
+ *   │ header │ threads │ waits   │ inodes │ mappings │ page      │ pending │ extents  │ tree nodes    │
+ *   │        │         │         │        │          │ frames    │ lines   │          │               │
+ *   └────────┴─────────┴─────────┴────────┴──────────┴───────────┴─────────┴──────────┴───────────────┘
+ *
+ * Each region belongs to one class, which states its contract above its code. Zero memory is a valid start for all of
+ * them but the pools, which initialise() prepares. Memory is committed by the host only where it is touched.
+ *
+ * Process-wide things that C++ knows by number (descriptors, addresses) are words of the header or of inodes, so that
+ * any thread of the process can use them.
+ */
+import type { Addon } from '../binding/addon.js'
+import type { MountConfig } from '../config.js'
+import { entryLocking } from '../dax/locking.js'
+import type { Kernel } from '../dax/kernel.js'
+import { BlockCursor, BlockMap } from '../media/block-map.js'
+import { ExtentPool } from '../media/extent-pool.js'
+import { ExtentTree } from '../media/extent-tree.js'
+import { HostFileMedia } from '../media/host-file-media.js'
+import { PfnAllocator } from '../media/pfn-allocator.js'
+import { InodeTable } from '../mm/inode.js'
+import { VmaTable } from '../mm/vma.js'
+import { PendingLines } from '../persist/pending-lines.js'
+import { RangeLock } from '../sync/range-lock.js'
+import { PmemError } from '../errors.js'
+import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
+import { Threads } from '../sync/threads.js'
+import { WaitTable } from '../sync/wait-table.js'
+import { getNumber } from '../sync/wide.js'
+import { NodePool } from '../tree/node-pool.js'
+import { RadixTree } from '../tree/radix-tree.js'
+import { UffdPageTable } from './uffd-page-table.js'
+
+export const enum MachineState {
+  Mounting = 0,
+  Live = 1,
+  /** The fault handler failed (D11): nothing works any more but close. */
+  Dead = 2,
+  Closed = 3,
+}
+
+/** Words of the header. Atomic unless a comment says otherwise. */
+export const enum HeaderWord {
+  Magic = 0,
+  State = 1,
+  /** Threads of user code that are attached; the last one to close unmounts. */
+  Users = 2,
+  Uffd = 3,
+  StopEvent = 4,
+  /** Wait words of mount and close: fault workers that are serving, and that have left. */
+  WorkersReady = 5,
+  WorkersGone = 6,
+  /** Two words, a reader-writer semaphore: system calls read, crash and close write. */
+  Freeze = 8,
+  /** Mutex over the inode table: open, close, unlink. */
+  Inodes = 10,
+  PoolDirectory = 11,
+  PoolLock = 12,
+  /** Two words: address of a page of zeroes. */
+  Zeroes = 14,
+  /** Faults until the handler throws on purpose; 0: never. */
+  FaultFuse = 16,
+  DeathLength = 17,
+  Death = 18,
+  DeathWords = 64,
+  Size = 96,
+}
+
+export const MAGIC = 0x464c5431
+
+/** What a thread needs to attach: structured-cloneable. */
+export interface MachineHandle {
+  readonly buffer: SharedArrayBuffer
+  readonly config: MountConfig
+  /** Absolute path of the pool directory. */
+  readonly root: string
+}
+
+interface Layout {
+  readonly threads: number
+  readonly waits: number
+  readonly inodes: number
+  readonly vmas: number
+  readonly pfns: number
+  readonly pending: number
+  readonly extents: number
+  readonly nodes: number
+  readonly words: number
+}
+
+function layoutOf(config: MountConfig): Layout {
+  let next = HeaderWord.Size as number
+  const take = (words: number): number => {
+    const at = next
+    // Regions start on cache lines of their own.
+    next += Math.ceil(words / 16) * 16
+    return at
+  }
+  return {
+    threads: take(Threads.wordsFor(config.maxThreads)),
+    waits: take(WaitTable.wordsFor(config.waitBuckets)),
+    inodes: take(InodeTable.wordsFor(config.maxFiles)),
+    vmas: take(VmaTable.wordsFor(config.maxMappings)),
+    pfns: take(PfnAllocator.wordsFor(config.capacityPages)),
+    pending: take(PendingLines.wordsFor(config.maxPendingLines)),
+    extents: take(ExtentPool.wordsFor(config.maxExtents)),
+    nodes: take(NodePool.wordsFor(config.maxTreeNodes, config.treeNodeBits)),
+    words: next,
+  }
+}
+
+/** Kernel plus what only the layers above DAX use: pools to look into, the header. */
+export interface Machine extends Kernel {
+  readonly handle: MachineHandle
+  readonly addon: Addon
+  readonly extentPool: ExtentPool
+  readonly nodePool: NodePool
+}
+
+/** Make the shared memory of a new mount. The pools are ready; descriptors and state are the mount's to fill in. */
+export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
+  const layout = layoutOf(config)
+  const buffer = new SharedArrayBuffer(layout.words * 4)
+  const words = new AtomicWords(buffer)
+  words.set(HeaderWord.Magic, MAGIC)
+  new PfnAllocator(words, layout.pfns, config.capacityPages).initialise()
+  new ExtentPool(words, layout.extents, config.maxExtents).initialise()
+  new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits).initialise()
+  words.set(HeaderWord.FaultFuse, config.throwAtFault)
+  return buffer
+}
+
+/** The machine as the calling thread sees it; claims a thread record. Errors: EAGAIN when there is none. */
+export function openMachine(addon: Addon, handle: MachineHandle): Machine {
+  const { buffer, config } = handle
+  const layout = layoutOf(config)
+  const words: SharedWords = new AtomicWords(buffer, {
+    at: HeaderWord.State,
+    value: MachineState.Dead,
+    error: () => new PmemError('EIO', 'wait', `the mount is dead: ${deathReason(words)}`),
+  })
+  const threads = new Threads(words, layout.threads, config.maxThreads)
+  const self = threads.attach(addon.threadId())
+  const inodes = new InodeTable(words, layout.inodes, config.maxFiles)
+  const vmas = new VmaTable(words, layout.vmas, config.maxMappings, inodes)
+  const extentPool = new ExtentPool(words, layout.extents, config.maxExtents)
+  const nodePool = new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits)
+  const pfns = new PfnAllocator(words, layout.pfns, config.capacityPages)
+  const media = new HostFileMedia(addon, inodes, threads, self, buffer)
+  const uffd = words.load(HeaderWord.Uffd)
+  return {
+    handle,
+    addon,
+    words,
+    self,
+    threads,
+    waits: new WaitTable(words, layout.waits, config.waitBuckets, threads),
+    ranges: new RangeLock(words, threads),
+    inodes,
+    vmas,
+    tree: new RadixTree(nodePool),
+    blocks: new BlockMap(new ExtentTree(words, extentPool), pfns),
+    blockCursor: new BlockCursor(),
+    unfenced: new ExtentTree(words, extentPool, true),
+    pfns,
+    pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),
+    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, getNumber(words, HeaderWord.Zeroes)),
+    media,
+    locking: entryLocking,
+    extentPool,
+    nodePool,
+  }
+}
+
+/** Set the state to Dead, with the reason for whoever calls next; the first reason stays. */
+export function markDead(words: SharedWords, reason: string): void {
+  if (words.cas(HeaderWord.State, MachineState.Live, MachineState.Dead) !== MachineState.Live) return
+  const bytes = new TextEncoder().encode(reason).subarray(0, HeaderWord.DeathWords * 4)
+  for (let i = 0; i < bytes.length; i++) words.or(HeaderWord.Death + (i >> 2), (bytes[i] as number) << ((i & 3) * 8))
+  words.store(HeaderWord.DeathLength, bytes.length)
+}
+
+/** Why the mount is dead. */
+export function deathReason(words: SharedWords): string {
+  const bytes = new Uint8Array(words.load(HeaderWord.DeathLength))
+  for (let i = 0; i < bytes.length; i++) bytes[i] = words.load(HeaderWord.Death + (i >> 2)) >>> ((i & 3) * 8)
+  return new TextDecoder().decode(bytes)
+}

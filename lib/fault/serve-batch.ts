@@ -1,0 +1,79 @@
+/**
+ * Serving what one read of the userfaultfd brought: the body of a fault worker's loop.
+ *
+ * A worker never sleeps while another fault of its batch could be served: first every fault with try-locks, then, with
+ * nothing held, the ones that would have had to sleep (D4). The same page twice in a batch is served once: the answer
+ * wakes everyone who waits on the page, and who needs more than it gave faults again.
+ */
+import { Page } from '../constants.js'
+import { WOULD_BLOCK, serveFault } from '../dax/fault.js'
+import { Counter, FaultKind } from '../stats.js'
+import type { Machine } from './machine.js'
+import { HeaderWord } from './machine.js'
+
+export const BATCH_MAX = 64
+
+/** Arrays the addon fills, made once: the loop allocates nothing. */
+export class FaultBatch {
+  readonly addresses = new Float64Array(BATCH_MAX)
+  readonly flags = new Int32Array(BATCH_MAX)
+  readonly threads = new Int32Array(BATCH_MAX)
+  /** Nanoseconds: [0] the last readFaults was entered, [1] it returned. */
+  readonly clock = new Float64Array(2)
+  readonly kinds = new Int32Array(BATCH_MAX)
+}
+
+/**
+ * Context: a fault worker, holding nothing; sleeps while entries are locked or a truncate is running.
+ * Errors: whatever a bug throws; the caller declares the mount dead.
+ */
+export function serveBatch(machine: Machine, batch: FaultBatch, count: number): void {
+  let blocked = 0
+  for (let i = 0; i < count; i++) {
+    batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, false)
+    if (batch.kinds[i] === WOULD_BLOCK) blocked++
+  }
+  for (let i = 0; blocked > 0 && i < count; i++) {
+    if (batch.kinds[i] !== WOULD_BLOCK) continue
+    batch.kinds[i] = serveOne(machine, batch, i, true)
+    machine.threads.count(machine.self, Counter.FaultsRetried, 1)
+    blocked--
+  }
+}
+
+/** Count the batch. `elapsed`: nanoseconds from its arrival to the next wait, shared out evenly. */
+export function accountBatch(machine: Machine, batch: FaultBatch, count: number, elapsed: number): void {
+  machine.threads.count(machine.self, Counter.FaultBatches, 1)
+  const share = Math.round(elapsed / count)
+  for (let i = 0; i < count; i++) {
+    const kind = batch.kinds[i] as number
+    machine.threads.count(machine.self, Counter.Faults + kind, 1)
+    machine.threads.count(machine.self, Counter.FaultNanoseconds + kind, share)
+  }
+}
+
+function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: boolean): number {
+  burnFuse(machine)
+  const address = batch.addresses[i] as number
+  const vma = machine.vmas.acquire(address)
+  if (vma === 0) {
+    // Unmapped meanwhile. The sleeper must be told, or it sleeps for ever; the host kernel has the last word.
+    machine.addon.wakeRange(machine.words.load(HeaderWord.Uffd), address, Page.Size)
+    return FaultKind.Stale
+  }
+  const pgoff = machine.vmas.pgoffOf(vma) + (address - machine.vmas.addressOf(vma)) / Page.Size
+  const kind = serveFault(machine, vma, pgoff, batch.flags[i] as number, maySleep)
+  machine.vmas.unuse(vma)
+  return kind
+}
+
+function isRepeated(batch: FaultBatch, i: number): boolean {
+  for (let j = 0; j < i; j++) if (batch.addresses[j] === batch.addresses[i]) return true
+  return false
+}
+
+/** The failure the mount option inject.faultHandlerThrowsAt asks for. */
+function burnFuse(machine: Machine): void {
+  if (machine.words.load(HeaderWord.FaultFuse) === 0) return
+  if (machine.words.add(HeaderWord.FaultFuse, -1) === 1) throw new Error('injected: the fault handler throws')
+}

@@ -1,0 +1,204 @@
+/**
+ * Page tables through userfaultfd: the PageTable port on mappings of memfds registered MISSING | MINOR | WP.
+ *
+ *   mapPage          page in no cache: COPY (fills the cache and maps, one call); in the cache: CONTINUE
+ *   read-only        the WP mode bit of both, so that the next store is a WP event
+ *   unmapPages       shared mappings: MADV_DONTNEED, which keeps the cache; private ones: only what is not a copy
+ *   failPage         POISON, over an absent page; a protected page is dropped first
+ *
+ * Resolve calls race with each other only between different files or mappings, since the page's entry is locked; what
+ * they find may still be other than the event said, because the event is older. So: EEXIST means someone (or an earlier
+ * event of the same page) was there first, ENOENT or EFAULT of CONTINUE that the cache lost the page meanwhile. Each
+ * turns into the other call, and after two turns the access is simply retried.
+ */
+import type { Addon } from '../binding/addon.js'
+import { Page } from '../constants.js'
+import { type Errno, ErrorNumber } from '../errors.js'
+import { type InodeTable, InodeWord } from '../mm/inode.js'
+import { type PageTable, PageSource } from '../mm/page-table.js'
+import { VmaFlag, type VmaTable } from '../mm/vma.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import type { SharedWords } from '../sync/shared-words.js'
+
+/** Bits of the addon, compared by test/unit/binding/constants.test.ts. */
+const enum Resolve {
+  Wp = 1,
+}
+
+const enum Protect {
+  On = 1,
+  Off = 0,
+}
+
+const enum Pte {
+  File = 1,
+  Anonymous = 2,
+}
+
+const SCAN_PAGES = 512
+
+export class UffdPageTable implements PageTable {
+  readonly #entries = new Uint8Array(SCAN_PAGES)
+
+  constructor(
+    private readonly addon: Addon,
+    private readonly words: SharedWords,
+    private readonly inodes: InodeTable,
+    private readonly vmas: VmaTable,
+    private readonly uffd: number,
+    /** Address of a page of zeroes. */
+    private readonly zeroes: number,
+  ) {}
+
+  mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return this.#mapPrivateRead(vma, pgoff, source, address)
+    const mode = writable ? 0 : Resolve.Wp
+    let error = cached
+      ? this.addon.resolveContinue(this.uffd, address, Page.Size, mode)
+      : this.#copy(address, this.#sourceAddress(vma, pgoff, source), mode)
+    if (cached && isAbsent(error)) error = this.#copy(address, this.#sourceAddress(vma, pgoff, source), mode)
+    else if (!cached && error === -ErrorNumber.EEXIST) {
+      error = this.addon.resolveContinue(this.uffd, address, Page.Size, mode)
+    }
+    if (error === -ErrorNumber.EEXIST) return writable ? this.makeWritable(vma, pgoff) : this.#retry(address)
+    return this.#settle(error, address)
+  }
+
+  makeWritable(vma: number, pgoff: number): Errno {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    return this.#settle(this.addon.writeProtect(this.uffd, address, Page.Size, Protect.Off), address)
+  }
+
+  mapPrivateCopy(vma: number, pgoff: number, source: PageSource): Errno {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    const inode = this.vmas.inodeOf(vma)
+    const offset = pgoff * Page.Size
+    // A page of the file that is mapped (protected) makes way; a copy that is already there is never dropped.
+    if (this.#entryAt(address) === Pte.Anonymous) return this.makeWritable(vma, pgoff)
+    this.addon.dropPages(address, Page.Size)
+    const cached = this.#isCached(inode, offset)
+    const from = cached
+      ? this.inodes.number(inode, InodeWord.CacheBase) + offset
+      : this.#sourceAddress(vma, pgoff, source)
+    const error = this.#copy(address, from, 0)
+    return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
+  }
+
+  unmapPages(inode: number, pgoff: number, count: number): Errno {
+    return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0) return this.addon.dropPages(address, length)
+      return this.#dropFilePages(address, length)
+    })
+  }
+
+  protectPages(inode: number, pgoff: number, count: number): Errno {
+    return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
+      return this.addon.writeProtect(this.uffd, address, length, Protect.On)
+    })
+  }
+
+  failPage(vma: number, pgoff: number): Errno {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    if (this.#entryAt(address) !== Pte.Anonymous) this.addon.dropPages(address, Page.Size)
+    const error = this.addon.resolvePoison(this.uffd, address, Page.Size, 0)
+    this.addon.wakeRange(this.uffd, address, Page.Size)
+    return error < 0 ? error : 0
+  }
+
+  retryPage(vma: number, pgoff: number): void {
+    this.#retry(this.vmas.addressOfPage(vma, pgoff))
+  }
+
+  /**
+   * A load through a private mapping: the page must be the file's own (COPY would make it a private copy at once, deaf
+   * to later stores of others), so the cache is filled first and the page mapped from there, protected.
+   */
+  #mapPrivateRead(vma: number, pgoff: number, source: PageSource, address: number): Errno {
+    let error = this.addon.resolveContinue(this.uffd, address, Page.Size, Resolve.Wp)
+    if (isAbsent(error)) {
+      const inode = this.vmas.inodeOf(vma)
+      const offset = pgoff * Page.Size
+      const length = Math.min(Page.Size, this.inodes.sizeOf(inode) - offset)
+      if (length <= 0) return this.#retry(address)
+      const from = this.#sourceAddress(vma, pgoff, source)
+      error = this.addon.writeFile(this.inodes.word(inode, InodeWord.CacheFd), from, length, offset)
+      if (error >= 0) error = this.addon.resolveContinue(this.uffd, address, Page.Size, Resolve.Wp)
+    }
+    return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
+  }
+
+  #sourceAddress(vma: number, pgoff: number, source: PageSource): number {
+    if (source === PageSource.Zero) return this.zeroes
+    return this.inodes.number(this.vmas.inodeOf(vma), InodeWord.MediaBase) + pgoff * Page.Size
+  }
+
+  /** Drop what a private mapping shows of the file, not its copies. No new copy can appear: the entry is locked. */
+  #dropFilePages(address: number, length: number): Errno {
+    for (let done = 0; done < length; done += SCAN_PAGES * Page.Size) {
+      const bytes = Math.min(SCAN_PAGES * Page.Size, length - done)
+      const error = this.addon.pageTableEntries(address + done, bytes, this.#entries)
+      if (error < 0) return error
+      for (let page = 0; page < bytes / Page.Size; page++) {
+        if (((this.#entries[page] as number) & Pte.File) === 0) continue
+        const dropped = this.addon.dropPages(address + done + page * Page.Size, Page.Size)
+        if (dropped < 0) return dropped
+      }
+    }
+    return 0
+  }
+
+  /** Pte.File, Pte.Anonymous or 0. */
+  #entryAt(address: number): number {
+    if (this.addon.pageTableEntries(address, Page.Size, this.#entries) < 0) return 0
+    return (this.#entries[0] as number) & (Pte.File | Pte.Anonymous)
+  }
+
+  #isCached(inode: number, offset: number): boolean {
+    const address = this.inodes.number(inode, InodeWord.CacheBase) + offset
+    return this.addon.residentPages(address, Page.Size, this.#entries) >= 0 && this.#entries[0] === 1
+  }
+
+  /** Context: takes the file's Mmap mutex over the calls, which is why a mapping cannot go away under them. */
+  #forEachMapping(
+    inode: number,
+    pgoff: number,
+    count: number,
+    visit: (vma: number, address: number, length: number) => Errno,
+  ): Errno {
+    const lock = this.inodes.at(inode) + InodeWord.Mmap
+    let error: Errno = 0
+    mutexLock(this.words, lock)
+    for (let vma = this.vmas.firstInFile(inode); vma !== 0 && error >= 0; vma = this.vmas.nextInFile(vma)) {
+      const first = Math.max(pgoff, this.vmas.pgoffOf(vma))
+      const end = Math.min(pgoff + count, this.vmas.pgoffOf(vma) + this.vmas.pagesOf(vma))
+      if (first >= end) continue
+      error = visit(vma, this.vmas.addressOfPage(vma, first), (end - first) * Page.Size)
+    }
+    mutexUnlock(this.words, lock)
+    return error < 0 ? error : 0
+  }
+
+  #retry(address: number): Errno {
+    this.addon.wakeRange(this.uffd, address, Page.Size)
+    return 0
+  }
+
+  /** EFAULT of COPY is the source: the media page cannot be read, which is no reason to try again. */
+  #copy(address: number, from: number, mode: number): Errno {
+    const error = this.addon.resolveCopy(this.uffd, address, from, Page.Size, mode)
+    return error === -ErrorNumber.EFAULT ? -ErrorNumber.EIO : error
+  }
+
+  /** A mapping or page that is gone needs no answer but a wake: the access meets the host kernel's own verdict. */
+  #settle(error: Errno, address: number): Errno {
+    if (error >= 0) return 0
+    return isAbsent(error) || error === -ErrorNumber.EAGAIN ? this.#retry(address) : error
+  }
+}
+
+/** What CONTINUE says when the cache has no such page, and every call when the mapping is gone. */
+function isAbsent(error: Errno): boolean {
+  return error === -ErrorNumber.ENOENT || error === -ErrorNumber.EFAULT
+}

@@ -1,0 +1,309 @@
+/** An open file of a pool. */
+import { constants as bufferConstants } from 'node:buffer'
+import { requireAligned, requireBuffer, requireOneOf, requireOptions, requireRange, requireSize } from '../args.js'
+import { Page } from '../constants.js'
+import { PmemError, checkResult, pmemError } from '../errors.js'
+import { HeaderWord, type Machine } from '../fault/machine.js'
+import { BlockCursor, BlockState } from '../media/block-map.js'
+import { InodeWord } from '../mm/inode.js'
+import { Counter } from '../stats.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { Cursor } from '../tree/cursor.js'
+import { describeEntry } from '../tree/entry.js'
+import { Mark } from '../tree/root.js'
+import { LAST_INDEX } from '../dax/invalidate.js'
+import { lockPages, rootOf, unlockPages } from '../dax/grab-entry.js'
+import { DaxMapping, type MappingInfo, vmaFlags } from './dax-mapping.js'
+import { holdInode, putInode } from './inode-cache.js'
+import { flag } from './pool-directory.js'
+import { readBytes, writeBytes } from './read-write.js'
+import { allocateRange, setSize, zeroRange } from './set-size.js'
+import { syncFile } from './sync.js'
+import type { SystemCalls } from './system-calls.js'
+
+export interface MmapOptions {
+  /** Byte offset in the file, a multiple of 4096. Default 0. */
+  offset?: number
+  /** Bytes, a number or a string such as '64MiB'. Default: to the end of the file. */
+  length?: number | string
+  /** 'shared' (default): stores reach the file; 'private': they stay copies of this mapping. */
+  sharing?: 'shared' | 'private'
+  /** Default 'rw'; a store to an 'r' mapping is a SIGSEGV, as it is in C. */
+  protection?: 'r' | 'rw'
+}
+
+export interface FallocateOptions {
+  /** 'allocate' blocks for holes, 'punch' a hole, or make a range read 'zero' while it keeps its blocks. */
+  mode?: 'allocate' | 'punch' | 'zero'
+  offset: number
+  length: number
+  /** mode 'allocate': do not grow the file. */
+  keepSize?: boolean
+}
+
+/** A run of pages of a file in one state. Offsets are bytes. */
+export interface FileExtent {
+  readonly start: number
+  readonly end: number
+  readonly state: 'written' | 'unwritten'
+  /** First page frame number. */
+  readonly pfn: number
+}
+
+export interface FileStat {
+  /** Bytes. */
+  readonly size: number
+  /** Allocated blocks in units of 512 bytes, as st_blocks. */
+  readonly blocks: number
+  readonly extents: readonly FileExtent[]
+  /** Tree entries by kind: 'D4' data, 'Z4' zero page, 'E4' empty; '2M' forms for 2 MiB. */
+  readonly entries: Readonly<Record<string, number>>
+  /** Entries tagged DIRTY and TOWRITE. */
+  readonly tags: { readonly dirty: number; readonly towrite: number }
+  /** Lines written by write() that no sync has made durable. */
+  readonly unfencedLines: number
+}
+
+/** What a DaxFile reports back to its mount. */
+export interface FileOwner {
+  readonly calls: SystemCalls
+  fileClosed(file: DaxFile): void
+  mappingMade(mapping: DaxMapping): void
+  mappingGone(mapping: DaxMapping): void
+}
+
+export class DaxFile implements Disposable {
+  readonly #owner: FileOwner
+  readonly #inode: number
+  readonly #readOnly: boolean
+  readonly name: string
+  /** Newest writeback error this open has seen (errseq): each open reports each error once. */
+  #errorSequence: number
+  #open = true
+
+  /** Made by Pmem.open. */
+  constructor(owner: FileOwner, inode: number, name: string, readOnly: boolean) {
+    this.#owner = owner
+    this.#inode = inode
+    this.name = name
+    this.#readOnly = readOnly
+    this.#errorSequence = owner.calls.machine.inodes.word(inode, InodeWord.ErrorSequence)
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#run('fstat', (machine) => machine.inodes.sizeOf(this.#inode))
+  }
+
+  /** The number by which faults, dumps and traces name the file while it is open. */
+  get inode(): number {
+    return this.#inode
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /**
+   * Map bytes of the file. The mapping may reach past EOF; an access there is a SIGBUS until the file has grown
+   * (see DaxMapping.tryRead). It stays valid when the file is closed.
+   *
+   * Errors: RangeError, TypeError; EACCES (shared and writable, file open for reading), ENOMEM (address space,
+   * maxMappings), EBADF.
+   */
+  mmap(options: MmapOptions = {}): DaxMapping {
+    const given = requireOptions<MmapOptions>('mmap options', options, ['offset', 'length', 'sharing', 'protection'])
+    const offset = requireAligned('offset', given.offset ?? 0, Page.Size, 'the page size')
+    const sharing = requireOneOf('sharing', given.sharing ?? 'shared', ['shared', 'private'])
+    const protection = requireOneOf('protection', given.protection ?? 'rw', ['r', 'rw'])
+    if (given.length === undefined && offset >= this.size) {
+      throw new RangeError(
+        `length must be given for a mapping that starts at or past EOF (${this.size}) but received none`,
+      )
+    }
+    const length = requireSize('length', given.length ?? this.size - offset)
+    requireRange('length', length, 1, bufferConstants.MAX_LENGTH, 'bytes')
+    requireRange('offset + length', offset + length, 1, Page.Size * 2 ** 32, 'bytes')
+    if (this.#readOnly && sharing === 'shared' && protection === 'rw') {
+      throw new PmemError('EACCES', 'mmap', 'the file was opened read-only', this.name)
+    }
+    const info: MappingInfo = { offset, sharing, protection }
+    const mapping = this.#run('mmap', (machine) => this.#map(machine, info, length))
+    this.#owner.mappingMade(mapping)
+    return mapping
+  }
+
+  /**
+   * Read into a buffer (which may be a mapping). position: byte in the file.
+   * Return: bytes read; fewer than asked at EOF. Errors: EIO (poison, at the first byte), EFAULT, EBADF.
+   */
+  read(buffer: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, position: number): number {
+    const bytes = requireBuffer('buffer', buffer)
+    requireRange('position', position, 0, Number.MAX_SAFE_INTEGER, 'bytes')
+    return this.#run('read', (machine) => {
+      const address = machine.addon.addressOf(bytes)
+      return checkResult(readBytes(machine, this.#inode, address, bytes.length, position), 'read', this.name)
+    })
+  }
+
+  /**
+   * Write a buffer (which may be a mapping), growing the file if need be. Mappings see it at once; it is durable after
+   * the next sync() of the file or msync of any of its mappings.
+   *
+   * Return: bytes written; fewer than asked when space ran out on the way. Errors: ENOSPC, EFBIG, EFAULT, EBADF.
+   */
+  write(buffer: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, position: number): number {
+    const bytes = requireBuffer('buffer', buffer)
+    requireRange('position', position, 0, Number.MAX_SAFE_INTEGER, 'bytes')
+    return this.#run('write', (machine) => {
+      this.#requireWritable('write')
+      const address = machine.addon.addressOf(bytes)
+      return checkResult(writeBytes(machine, this.#inode, address, bytes.length, position), 'write', this.name)
+    })
+  }
+
+  /** ftruncate. size: bytes, a number or a string such as '1MiB'. Errors: EFBIG past what open() reserved (maxSize). */
+  truncate(size: number | string): void {
+    const bytes = requireSize('size', size)
+    this.#run('ftruncate', (machine) => {
+      this.#requireWritable('ftruncate')
+      checkResult(setSize(machine, this.#inode, bytes), 'ftruncate', this.name)
+    })
+  }
+
+  /** fallocate. Ranges are bytes and need no alignment. Errors: ENOSPC with nothing allocated, EFBIG, EBADF. */
+  fallocate(options: FallocateOptions): void {
+    const known = ['mode', 'offset', 'length', 'keepSize'] as const
+    const given = requireOptions<FallocateOptions>('fallocate options', options, known)
+    const mode = requireOneOf('mode', given.mode ?? 'allocate', ['allocate', 'punch', 'zero'])
+    const offset = requireRange('offset', given.offset, 0, Number.MAX_SAFE_INTEGER, 'bytes')
+    const length = requireRange('length', given.length, 1, Number.MAX_SAFE_INTEGER - offset, 'bytes')
+    this.#run('fallocate', (machine) => {
+      this.#requireWritable('fallocate')
+      const error =
+        mode === 'allocate'
+          ? allocateRange(machine, this.#inode, offset, length, given.keepSize === true)
+          : zeroRange(machine, this.#inode, offset, length, mode === 'zero')
+      checkResult(error, 'fallocate', this.name)
+    })
+  }
+
+  /** fsync: every store and write to the file before the call is durable when it returns. Errors: EIO, ENOSPC… */
+  sync(): void {
+    this.#sync('fsync')
+  }
+
+  /** fdatasync. The same as sync() here: sizes and blocks are durable when the call that changed them returns. */
+  datasync(): void {
+    this.#sync('fdatasync')
+  }
+
+  /** Size, blocks, extents, entries by kind, tags: what the kernel knows of the file now. */
+  stat(): FileStat {
+    return this.#run('fstat', (machine) => statInode(machine, this.#inode))
+  }
+
+  /** Persists nothing: see sync(). Mappings stay. Calling it again does nothing. */
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#owner.fileClosed(this)
+    putInode(this.#owner.calls.machine, this.#inode)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #run<Result>(syscall: string, call: (machine: Machine) => Result): Result {
+    if (!this.#open) throw new PmemError('EBADF', syscall, 'the file is closed', this.name)
+    return this.#owner.calls.run(syscall, call)
+  }
+
+  #requireWritable(syscall: string): void {
+    if (this.#readOnly) throw new PmemError('EBADF', syscall, 'the file was opened read-only', this.name)
+  }
+
+  #sync(syscall: string): void {
+    this.#run(syscall, (machine) => {
+      const error = syncFile(machine, this.#inode)
+      const sequence = machine.inodes.word(this.#inode, InodeWord.ErrorSequence)
+      const news = sequence !== this.#errorSequence
+      this.#errorSequence = sequence
+      checkResult(error, syscall, this.name)
+      if (news) throw pmemError(-machine.inodes.word(this.#inode, InodeWord.ErrorNumber), syscall, this.name)
+    })
+  }
+
+  /** Address first, then registration, then the table: a mapping in the table is one whose faults arrive. */
+  #map(machine: Machine, info: MappingInfo, length: number): DaxMapping {
+    const { addon, inodes, vmas } = machine
+    const { constants: c } = addon
+    const pages = Math.ceil(length / Page.Size)
+    const write = info.protection === 'rw' ? flag(c, 'PROT_WRITE') : 0
+    const fd = inodes.word(this.#inode, InodeWord.CacheFd)
+    const shared = info.sharing === 'shared'
+    const address = addon.mapAligned(fd, info.offset, pages * Page.Size, flag(c, 'PROT_READ') | write, shared, 0)
+    let vma = 0
+    try {
+      const modes = flag(c, 'UFFD_REGISTER_MODE_MISSING') | flag(c, 'UFFD_REGISTER_MODE_MINOR')
+      const uffd = machine.words.load(HeaderWord.Uffd)
+      addon.registerRange(uffd, address, pages * Page.Size, modes | flag(c, 'UFFD_REGISTER_MODE_WP'))
+      const pgoff = info.offset / Page.Size
+      vma = vmas.insert({ inode: this.#inode, flags: vmaFlags(info), pgoff, pages, address })
+      holdInode(machine, this.#inode)
+      const buffer = addon.createArrayBuffer(address, length)
+      machine.threads.count(machine.self, Counter.Mappings, 1)
+      return new DaxMapping(this.#owner.calls, this.#inode, vma, buffer, info, (mapping) => {
+        this.#owner.mappingGone(mapping)
+      })
+    } catch (error) {
+      if (vma !== 0) vmas.retire(vma)
+      addon.unmap(address, pages * Page.Size)
+      if (vma !== 0) {
+        vmas.release(vma)
+        putInode(machine, this.#inode)
+      }
+      throw error
+    }
+  }
+}
+
+/** Context: takes i_pages and ilock for short; a picture, not a snapshot. */
+function statInode(machine: Machine, inode: number): FileStat {
+  const { inodes, tree, words } = machine
+  const at = inodes.at(inode)
+  const root = rootOf(machine, inode)
+  const entries: Record<string, number> = {}
+  const cursor = new Cursor()
+  lockPages(machine, inode)
+  for (let from = 0; from <= LAST_INDEX && tree.next(root, from, LAST_INDEX, cursor); from = cursor.after()) {
+    const kind = describeEntry(cursor.entry).split(/[ +]/)[0] as string
+    entries[kind] = (entries[kind] ?? 0) + 1
+  }
+  const tags = { dirty: tree.countMarked(root, Mark.Dirty), towrite: tree.countMarked(root, Mark.ToWrite) }
+  unlockPages(machine, inode)
+  mutexLock(words, at + InodeWord.Blocks)
+  const extents = extentsOf(machine, at + InodeWord.BlockRoot)
+  const blocks = machine.blocks.blocks(at + InodeWord.BlockRoot) * (Page.Size / 512)
+  const unfencedLines = machine.unfenced.totalLength(at + InodeWord.UnfencedRoot)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  return { size: inodes.sizeOf(inode), blocks, extents, entries, tags, unfencedLines }
+}
+
+/** Context: ilock held. */
+function extentsOf(machine: Machine, root: number): FileExtent[] {
+  const extents: FileExtent[] = []
+  const block = new BlockCursor()
+  for (let page = 0; page < 2 ** 32; page += block.pages) {
+    const state = machine.blocks.lookup(root, page, block)
+    if (state === BlockState.Hole) continue
+    extents.push({
+      start: page * Page.Size,
+      end: (page + block.pages) * Page.Size,
+      state: state === BlockState.Written ? 'written' : 'unwritten',
+      pfn: block.pfn,
+    })
+  }
+  return extents
+}

@@ -1,0 +1,295 @@
+/**
+ * Bringing files into the inode table and out again (iget, iput).
+ *
+ * An inode is shared by all opens and mappings of the file in all threads. When the last reference goes it is dropped,
+ * unless it holds stores no sync has written: a power failure may lose those, closing a file must not. Such an inode
+ * stays until it is opened again, or the mount is closed, which writes it back.
+ */
+import type { Addon } from '../binding/addon.js'
+import { Page, PGOFF_LIMIT } from '../constants.js'
+import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
+import { rootOf } from '../dax/grab-entry.js'
+import { PmemError, checkResult } from '../errors.js'
+import { HeaderWord, type Machine } from '../fault/machine.js'
+import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { Mark } from '../tree/root.js'
+import { flag, forEachDataRange, hostError } from './pool-directory.js'
+
+/** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
+const RESERVE_MIN = 16 * 2 ** 30
+
+export interface OpenRequest {
+  readonly name: string
+  readonly create: boolean
+  readonly exclusive: boolean
+  readonly readOnly: boolean
+  /** Size of a file that is created. */
+  readonly size: number
+  readonly mode: number
+  /** Bytes the file may grow to while it is open; 0: chosen here. */
+  readonly maxSize: number
+}
+
+export interface OpenedInode {
+  readonly inode: number
+  readonly created: boolean
+}
+
+/**
+ * Get an inode by name with a reference, loading it from media if need be.
+ * Context: takes the table mutex over host calls.
+ * Errors: ENOENT, EEXIST, ENFILE (maxFiles), EACCES… of the host, ENOSPC (extents).
+ */
+export function getInode(machine: Machine, request: OpenRequest): OpenedInode {
+  const { words } = machine
+  mutexLock(words, HeaderWord.Inodes)
+  try {
+    const known = findInode(machine, request.name)
+    if (known !== 0) {
+      if (request.create && request.exclusive) throw new PmemError('EEXIST', 'open', undefined, request.name)
+      if (!request.readOnly && !isWritable(machine, known))
+        throw new PmemError('EACCES', 'open', undefined, request.name)
+      words.add(machine.inodes.at(known) + InodeWord.References, 1)
+      return { inode: known, created: false }
+    }
+    return loadInode(machine, request)
+  } finally {
+    mutexUnlock(words, HeaderWord.Inodes)
+  }
+}
+
+/** One more user of an inode the caller already has. */
+export function holdInode(machine: Machine, inode: number): void {
+  machine.words.add(machine.inodes.at(inode) + InodeWord.References, 1)
+}
+
+/** Give a reference back; drops the inode when it was the last one and nothing would be lost. */
+export function putInode(machine: Machine, inode: number): void {
+  const { words } = machine
+  mutexLock(words, HeaderWord.Inodes)
+  try {
+    const before = words.add(machine.inodes.at(inode) + InodeWord.References, -1)
+    if (before !== 1) return
+    if (machine.inodes.hasFlags(inode, InodeFlag.Unlinked) || isClean(machine, inode)) dropInode(machine, inode)
+  } finally {
+    mutexUnlock(words, HeaderWord.Inodes)
+  }
+}
+
+/** The live inode with this name, or 0. Context: table mutex held. */
+export function findInode(machine: Machine, name: string): number {
+  const { inodes } = machine
+  for (let id = 1; id <= inodes.capacity; id++) {
+    if (!inodes.isLive(id) || inodes.hasFlags(id, InodeFlag.Unlinked)) continue
+    if (inodes.nameOf(id) === name) return id
+  }
+  return 0
+}
+
+/** All live inodes. */
+export function liveInodes(machine: Machine): number[] {
+  const live: number[] = []
+  for (let id = 1; id <= machine.inodes.capacity; id++) if (machine.inodes.isLive(id)) live.push(id)
+  return live
+}
+
+/** Nothing of the file would be lost if the cache went now. */
+export function isClean(machine: Machine, inode: number): boolean {
+  const { words, inodes, tree } = machine
+  const root = rootOf(machine, inode)
+  if (words.load(inodes.at(inode) + InodeWord.UnfencedRoot) !== 0) return false
+  return !tree.isMarked(root, Mark.Dirty) && !tree.isMarked(root, Mark.ToWrite)
+}
+
+/**
+ * Forget an inode: entries, blocks, cache, descriptors. Media keeps what it has; a file whose name is gone loses that too.
+ * Context: table mutex held, no reference left.
+ */
+export function dropInode(machine: Machine, inode: number): void {
+  const { inodes, addon, words } = machine
+  const at = inodes.at(inode)
+  deleteEntries(machine, inode, 0, LAST_INDEX)
+  machine.pending.dropFrom(inode, 0)
+  machine.unfenced.clear(at + InodeWord.UnfencedRoot)
+  if (inodes.hasFlags(inode, InodeFlag.Unlinked)) machine.blocks.free(at + InodeWord.BlockRoot, 0, PGOFF_LIMIT)
+  else unloadBlocks(machine, inode)
+  const reserve = inodes.number(inode, InodeWord.Reserve)
+  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
+  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
+  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
+  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
+  words.store(at + InodeWord.State, InodeState.Free)
+}
+
+/**
+ * Fill the block map from the holes and data of the media file, out of the reservation for files not loaded. A file that
+ * someone put into the pool, or wrote to, since the mount has no reservation yet.
+ *
+ * Context: the file's pages are not in use; takes ilock. Errors: ENOSPC.
+ */
+export function loadBlocks(machine: Machine, inode: number): void {
+  const { inodes, blocks, pfns, words } = machine
+  const at = inodes.at(inode)
+  const missing = mediaPages(machine, inode) - pfns.reservedPages
+  if (missing > 0) checkResult(pfns.reserve(missing), 'open', inodes.nameOf(inode))
+  mutexLock(words, at + InodeWord.Blocks)
+  try {
+    forEachMediaRange(machine, inode, (first, end) => {
+      checkResult(blocks.load(at + InodeWord.BlockRoot, first, end), 'open', inodes.nameOf(inode))
+    })
+  } finally {
+    mutexUnlock(words, at + InodeWord.Blocks)
+  }
+}
+
+/** Empty the block map; what media holds stays reserved, blocks that were allocated and never written are free again. */
+export function unloadBlocks(machine: Machine, inode: number): void {
+  const { inodes, blocks, pfns, words } = machine
+  const at = inodes.at(inode)
+  mutexLock(words, at + InodeWord.Blocks)
+  const allocated = blocks.blocks(at + InodeWord.BlockRoot)
+  blocks.unload(at + InodeWord.BlockRoot)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  const unused = allocated - mediaPages(machine, inode)
+  if (unused > 0) pfns.unreserve(unused)
+}
+
+function mediaPages(machine: Machine, inode: number): number {
+  let pages = 0
+  forEachMediaRange(machine, inode, (first, end) => (pages += end - first))
+  return pages
+}
+
+function forEachMediaRange(machine: Machine, inode: number, visit: (first: number, end: number) => void): void {
+  const fd = machine.inodes.word(inode, InodeWord.MediaFd)
+  forEachDataRange(machine.addon, fd, machine.inodes.sizeOf(inode), visit)
+}
+
+function isWritable(machine: Machine, inode: number): boolean {
+  return !machine.inodes.hasFlags(inode, InodeFlag.ReadOnly)
+}
+
+function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
+  const { inodes, words } = machine
+  const inode = freeInode(machine)
+  const at = inodes.at(inode)
+  const media = openMedia(machine, request)
+  try {
+    for (let word = 0; word < InodeWord.RecordSize; word++) words.set(at + word, 0)
+    words.store(at + InodeWord.State, InodeState.Loading)
+    inodes.setWord(inode, InodeWord.MediaFd, media.fd)
+    inodes.setWord(inode, InodeWord.CacheFd, -1)
+    if (media.readOnly) inodes.setFlags(inode, InodeFlag.ReadOnly)
+    inodes.setName(inode, new TextEncoder().encode(request.name))
+    inodes.setSize(inode, media.size)
+    mapInode(machine, inode, request, media.size)
+    loadBlocks(machine, inode)
+  } catch (error) {
+    abandon(machine, inode)
+    throw hostError(error, 'open', request.name)
+  }
+  words.store(at + InodeWord.References, 1)
+  words.store(at + InodeWord.State, InodeState.Live)
+  return { inode, created: media.created }
+}
+
+/** Memfd and the two kernel mappings, which reach beyond EOF so that growth moves nothing. */
+function mapInode(machine: Machine, inode: number, request: OpenRequest, size: number): void {
+  const { inodes, addon } = machine
+  const { constants: c } = addon
+  const wanted = request.maxSize > 0 ? Math.max(request.maxSize, size) : Math.max(RESERVE_MIN, size * 2)
+  const reserve = Math.ceil(wanted / Page.PmdSize) * Page.PmdSize
+  const cache = addon.createMemfd(`faultline:${request.name}`.slice(0, 200), size)
+  inodes.setWord(inode, InodeWord.CacheFd, cache)
+  inodes.setNumber(inode, InodeWord.Reserve, reserve)
+  const readWrite = flag(c, 'PROT_READ') | flag(c, 'PROT_WRITE')
+  inodes.setNumber(inode, InodeWord.CacheBase, addon.mapFile(cache, 0, reserve, readWrite, true))
+  const media = inodes.word(inode, InodeWord.MediaFd)
+  inodes.setNumber(inode, InodeWord.MediaBase, addon.mapFile(media, 0, reserve, flag(c, 'PROT_READ'), true))
+}
+
+function abandon(machine: Machine, inode: number): void {
+  const { inodes, addon, words } = machine
+  const reserve = inodes.number(inode, InodeWord.Reserve)
+  machine.blocks.unload(inodes.at(inode) + InodeWord.BlockRoot)
+  for (const base of [InodeWord.CacheBase, InodeWord.MediaBase] as const) {
+    const address = inodes.number(inode, base)
+    if (address !== 0) addon.unmap(address, reserve)
+  }
+  for (const word of [InodeWord.CacheFd, InodeWord.MediaFd] as const) {
+    const fd = inodes.word(inode, word)
+    if (fd >= 0) addon.closeFd(fd)
+  }
+  words.store(inodes.at(inode) + InodeWord.State, InodeState.Free)
+}
+
+interface OpenedMedia {
+  readonly fd: number
+  readonly size: number
+  readonly created: boolean
+  readonly readOnly: boolean
+}
+
+function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
+  const { addon, words } = machine
+  const { constants: c } = addon
+  const directory = words.load(HeaderWord.PoolDirectory)
+  const open = (flags: number): number => addon.openBeneath(directory, request.name, flags, request.mode)
+  try {
+    const existing = tryOpen(open, flag(c, 'O_RDWR'), 'ENOENT')
+    if (existing >= 0) {
+      if (request.create && request.exclusive) {
+        addon.closeFd(existing)
+        throw new PmemError('EEXIST', 'open', undefined, request.name)
+      }
+      return { ...describe(addon, existing, request), created: false, readOnly: false }
+    }
+    if (!request.create) throw new PmemError('ENOENT', 'open', undefined, request.name)
+    const fd = open(flag(c, 'O_RDWR') | flag(c, 'O_CREAT') | flag(c, 'O_EXCL'))
+    const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
+    if (error < 0) {
+      addon.closeFd(fd)
+      throw new PmemError(error, 'open', undefined, request.name)
+    }
+    return { fd, size: request.size, created: true, readOnly: false }
+  } catch (error) {
+    if (!request.readOnly || !isPermission(error)) throw hostError(error, 'open', request.name)
+    const fd = open(flag(c, 'O_RDONLY'))
+    return { ...describe(addon, fd, request), created: false, readOnly: true }
+  }
+}
+
+function describe(addon: Addon, fd: number, request: OpenRequest): { fd: number; size: number } {
+  const { size, mode } = addon.fileStatus(fd)
+  const regular = (mode & flag(addon.constants, 'S_IFMT')) === flag(addon.constants, 'S_IFREG')
+  if (regular) return { fd, size }
+  addon.closeFd(fd)
+  throw new PmemError('EINVAL', 'open', 'not a regular file', request.name)
+}
+
+function tryOpen(open: (flags: number) => number, flags: number, absent: string): number {
+  try {
+    return open(flags)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === absent) return -1
+    throw error
+  }
+}
+
+function isPermission(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM'
+}
+
+/** Context: table mutex held. A full table first loses what nobody uses. */
+function freeInode(machine: Machine): number {
+  const { inodes, words } = machine
+  for (let id = 1; id <= inodes.capacity; id++) if (inodes.word(id, InodeWord.State) === InodeState.Free) return id
+  for (const id of liveInodes(machine)) {
+    if (words.load(inodes.at(id) + InodeWord.References) !== 0 || !isClean(machine, id)) continue
+    dropInode(machine, id)
+    return id
+  }
+  throw new PmemError('ENFILE', 'open', `all ${inodes.capacity} inodes are in use (mount option maxFiles)`)
+}

@@ -1,0 +1,380 @@
+/** A mounted pool, as one thread sees it. */
+import { isAbsolute, resolve } from 'node:path'
+import { unlinkSync } from 'node:fs'
+import {
+  requireBoolean,
+  requireInteger,
+  requireOneOf,
+  requireOptions,
+  requireRange,
+  requireSize,
+  requireString,
+} from '../args.js'
+import { addon } from '../binding/load.js'
+import { type MountOptions, resolveConfig } from '../config.js'
+import { Page } from '../constants.js'
+import { PmemError, checkResult } from '../errors.js'
+import { startFaultWorkers, stopFaultWorkers } from '../fault/fault-pool.js'
+import {
+  HeaderWord,
+  MAGIC,
+  type Machine,
+  type MachineHandle,
+  MachineState,
+  createMachineBuffer,
+  openMachine,
+} from '../fault/machine.js'
+import { InodeFlag, InodeWord } from '../mm/inode.js'
+import type { MountStats } from '../stats.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
+import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
+import { getNumber, setNumber } from '../sync/wide.js'
+import { DaxFile, type FileOwner } from './dax-file.js'
+import type { DaxMapping } from './dax-mapping.js'
+import { dropInode, findInode, getInode, liveInodes } from './inode-cache.js'
+import { collectStats } from './mount-stats.js'
+import { dataPagesOf, hostError, isValidName, listPool, openPool } from './pool-directory.js'
+import { type CrashReport, type Survival, losePower } from './power-failure.js'
+import { syncFile } from './sync.js'
+import { SystemCalls } from './system-calls.js'
+
+export interface OpenOptions {
+  /** Make the file if it is not there. Default false. */
+  create?: boolean
+  /** With create: fail with EEXIST if it is there. */
+  exclusive?: boolean
+  /** Size in bytes, or a string such as '64MiB', of a file that is created; one that exists keeps its own. Default 0. */
+  size?: number | string
+  /** Refuse stores and writes through this open. */
+  readOnly?: boolean
+  /** Permission bits of a file that is created. Default 0o600. */
+  mode?: number
+  /** Address space to reserve: how far the file may grow while it is open. Default: twice its size, at least 16 GiB. */
+  maxSize?: number | string
+}
+
+export interface CrashOptions {
+  /** What reaches media of what was not fenced: 'none' (default), 'all', or each line by chance. */
+  survive?: Survival
+  /** For 'random': the same seed and the same stores give the same image. Default 0. */
+  seed?: number
+}
+
+/** What another thread of this process needs to attach: can be posted to it. */
+export interface MountHandle {
+  readonly faultline: 1
+  readonly machine: MachineHandle
+}
+
+const OPEN_OPTIONS: readonly (keyof OpenOptions)[] = ['create', 'exclusive', 'size', 'readOnly', 'mode', 'maxSize']
+
+/** Mounts of this thread that are open: told to stop when the thread exits without closing them. */
+const openMounts = new Set<Pmem>()
+let exitHookInstalled = false
+
+/**
+ * Mount a pool: a directory of media files, made if it is not there.
+ *
+ * Context: starts the fault workers and waits for them; the calling thread's event loop is not needed.
+ * Errors: TypeError, RangeError for options; EBUSY (mounted already, with the owner's pid), ENOSPC (its files hold more
+ * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`).
+ */
+export function mount(path: string, options?: MountOptions): Pmem {
+  requireString('path', path)
+  const config = resolveConfig(options)
+  const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
+  let uffd = -1
+  let stop = -1
+  try {
+    const buffer = createMachineBuffer(config)
+    const words = new AtomicWords(buffer)
+    const opened = addon.openUserfaultfd()
+    uffd = opened.fd
+    stop = addon.createEvent()
+    words.store(HeaderWord.Uffd, uffd)
+    words.store(HeaderWord.StopEvent, stop)
+    words.store(HeaderWord.PoolDirectory, pool.directory)
+    words.store(HeaderWord.PoolLock, pool.lock)
+    setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
+    if (opened.way === 'user-mode-only') warnUserModeOnly()
+    const machine = openMachine(addon, { buffer, config, root: pool.root })
+    if (machine.pfns.reserve(dataPagesOf(addon, pool)) < 0) {
+      throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
+    }
+    words.store(HeaderWord.Users, 1)
+    startFaultWorkers(machine)
+    words.store(HeaderWord.State, MachineState.Live)
+    return new Pmem(machine)
+  } catch (error) {
+    if (stop >= 0) {
+      addon.signalEvent(stop)
+      addon.closeFd(stop)
+    }
+    if (uffd >= 0) addon.closeFd(uffd)
+    addon.closeFd(pool.lock)
+    addon.closeFd(pool.directory)
+    throw hostError(error, 'mount', pool.root)
+  }
+}
+
+/**
+ * Use a mount of another thread of this process: the same files, the same mappings' bytes, the same counters.
+ * Errors: TypeError when it is not a handle; EAGAIN (maxThreads); EBADF when the mount is closed.
+ */
+export function attach(handle: MountHandle): Pmem {
+  const given: unknown = handle
+  const machine = (given as Partial<MountHandle> | undefined)?.machine
+  if (!(machine?.buffer instanceof SharedArrayBuffer) || new Int32Array(machine.buffer)[0] !== MAGIC) {
+    throw new TypeError('handle must be the handle of a mount of this process but received something else')
+  }
+  const words = new AtomicWords(machine.buffer)
+  for (let users = words.load(HeaderWord.Users); ; users = words.load(HeaderWord.Users)) {
+    if (users === 0) throw new PmemError('EBADF', 'attach', 'the mount is closed')
+    if (words.cas(HeaderWord.Users, users, users + 1) === users) break
+  }
+  try {
+    return new Pmem(openMachine(addon, machine))
+  } catch (error) {
+    words.add(HeaderWord.Users, -1)
+    throw error
+  }
+}
+
+export class Pmem implements Disposable, FileOwner {
+  readonly calls: SystemCalls
+  readonly #machine: Machine
+  readonly #files = new Set<DaxFile>()
+  readonly #mappings = new Set<DaxMapping>()
+  #closed = false
+
+  /** Made by mount and attach. */
+  constructor(machine: Machine) {
+    this.#machine = machine
+    this.calls = new SystemCalls(machine)
+    openMounts.add(this)
+    installExitHook()
+  }
+
+  /** Absolute path of the pool directory. */
+  get root(): string {
+    return this.#machine.handle.root
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** For another thread of this process: attach(handle). Post it as it is. */
+  get handle(): MountHandle {
+    return { faultline: 1, machine: this.#machine.handle }
+  }
+
+  /**
+   * Open a file of the pool.
+   * Errors: ENOENT, EEXIST, EACCES, ENFILE (maxFiles), ELOOP, EINVAL (not a regular file), EBADF; TypeError, RangeError.
+   */
+  open(name: string, options: OpenOptions = {}): DaxFile {
+    this.#requireName(name)
+    const given = requireOptions<OpenOptions>('open options', options, OPEN_OPTIONS)
+    const readOnly = requireBoolean('readOnly', given.readOnly ?? false)
+    const maxSize = requireSize('maxSize', given.maxSize ?? 0)
+    const request = {
+      name,
+      readOnly,
+      maxSize,
+      create: requireBoolean('create', given.create ?? false),
+      exclusive: requireBoolean('exclusive', given.exclusive ?? false),
+      size: requireSize('size', given.size ?? 0),
+      mode: requireRange('mode', given.mode ?? 0o600, 0, 0o777),
+    }
+    const { inode } = this.#run('open', (machine) => getInode(machine, request))
+    const file = new DaxFile(this, inode, name, readOnly)
+    this.#files.add(file)
+    return file
+  }
+
+  /** Names of the files in the pool, sorted. */
+  list(): string[] {
+    return this.#run('readdir', () => listPool(this.root))
+  }
+
+  /** Remove a name. Opens and mappings of the file stay usable; its blocks go with the last of them. */
+  unlink(name: string): void {
+    this.#requireName(name)
+    this.#run('unlink', (machine) => {
+      mutexLock(machine.words, HeaderWord.Inodes)
+      try {
+        const inode = findInode(machine, name)
+        try {
+          unlinkSync(`${this.root}/${name}`)
+        } catch (error) {
+          throw hostError(error, 'unlink', name)
+        }
+        if (inode === 0) return
+        machine.inodes.setFlags(inode, InodeFlag.Unlinked)
+        if (machine.inodes.word(inode, InodeWord.References) === 0) dropInode(machine, inode)
+      } finally {
+        mutexUnlock(machine.words, HeaderWord.Inodes)
+      }
+    })
+  }
+
+  /** sfence: what this thread flushed before is durable when it returns (drain). */
+  fence(): void {
+    this.#requireOpen('fence')
+    this.calls.fence()
+  }
+
+  /** sync(2): every file of the mount. Errors: the first one met; the others are synced all the same. */
+  sync(): void {
+    this.#run('sync', (machine) => {
+      let first = 0
+      for (const inode of liveInodes(machine)) first ||= syncFile(machine, inode)
+      checkResult(first, 'sync')
+    })
+  }
+
+  /**
+   * Power failure, here and now, for all threads of the mount: media keeps what was fenced, and of the rest what
+   * `survive` says. Mappings and open files stay and show what survived; private copies are gone.
+   *
+   * Return: how many lines were at risk, survived, were lost. Source: fs/power-failure.ts.
+   */
+  crash(options: CrashOptions = {}): CrashReport {
+    const given = requireOptions<CrashOptions>('crash options', options, ['survive', 'seed'])
+    const survive = requireOneOf('survive', given.survive ?? 'none', ['none', 'all', 'random'])
+    const seed = requireInteger('seed', given.seed ?? 0)
+    this.#requireOpen('crash')
+    this.calls.requireAlive('crash')
+    return losePower(this.#machine, survive, seed)
+  }
+
+  /** Counters since the mount, of all threads, and what is in use of the fixed pools. */
+  stats(): MountStats {
+    this.#requireOpen('stats')
+    return collectStats(this.#machine)
+  }
+
+  /**
+   * Leave the mount: unmap and close what this thread has. The last thread to leave unmounts: everything is written
+   * back, workers stop, the pool is free for others. Order of close of files, mappings and mount does not matter.
+   *
+   * Errors: of the final sync (EIO, ENOSPC…), after everything was torn down all the same; none when the mount is dead.
+   */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    openMounts.delete(this)
+    const machine = this.#machine
+    for (const mapping of [...this.#mappings]) mapping.unmap()
+    for (const file of [...this.#files]) file.close()
+    const last = machine.words.add(HeaderWord.Users, -1) === 1
+    const error = last ? unmount(machine) : undefined
+    machine.threads.release(machine.self)
+    if (error !== undefined) throw error
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal */
+  fileClosed(file: DaxFile): void {
+    this.#files.delete(file)
+  }
+
+  /** @internal */
+  mappingMade(mapping: DaxMapping): void {
+    this.#mappings.add(mapping)
+  }
+
+  /** @internal */
+  mappingGone(mapping: DaxMapping): void {
+    this.#mappings.delete(mapping)
+  }
+
+  #requireOpen(syscall: string): void {
+    if (this.#closed) throw new PmemError('EBADF', syscall, 'the mount is closed', this.root)
+  }
+
+  #requireName(name: unknown): void {
+    const text = requireString('name', name)
+    if (isValidName(text)) return
+    throw new RangeError(`name must be a file name without '/' that does not start with '.' but received '${text}'`)
+  }
+
+  #run<Result>(syscall: string, call: (machine: Machine) => Result): Result {
+    this.#requireOpen(syscall)
+    return this.calls.run(syscall, call)
+  }
+}
+
+/** The machine behind a mount, for tests and tools that look inside. Not part of the public surface. */
+export function machineOf(pmem: Pmem): Machine {
+  return pmem.calls.machine
+}
+
+/**
+ * Nothing of this mount exists afterwards. Mappings are gone already, so no fault can arrive when the workers stop.
+ * Return: the error of the final sync, if there was one.
+ */
+function unmount(machine: Machine): unknown {
+  const { words } = machine
+  let failure: unknown
+  if (words.load(HeaderWord.State) === MachineState.Live) {
+    writeLock(words, HeaderWord.Freeze)
+    for (const inode of liveInodes(machine)) {
+      const error = syncFile(machine, inode)
+      if (error < 0) failure ??= new PmemError(error, 'close', undefined, machine.inodes.nameOf(inode))
+    }
+    writeUnlock(words, HeaderWord.Freeze)
+  }
+  stopFaultWorkers(machine)
+  for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
+  words.store(HeaderWord.State, MachineState.Closed)
+  addon.unmap(zeroesOf(words), Page.Size)
+  for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
+    addon.closeFd(words.load(word))
+  }
+  return failure
+}
+
+/** Descriptors and kernel mappings of an inode; the shared words need no tidying any more. */
+function dropHostSide(machine: Machine, inode: number): void {
+  const { inodes } = machine
+  const reserve = inodes.number(inode, InodeWord.Reserve)
+  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
+  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
+  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
+  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
+}
+
+function zeroesOf(words: SharedWords): number {
+  return getNumber(words, HeaderWord.Zeroes)
+}
+
+/**
+ * A thread that exits without closing leaves nothing half done for others: its mappings go, and if it was the last, the
+ * workers are told to stop, so that the process need not wait for them. Nothing is written back: that is what close is
+ * for, and a power failure is what an exit without it means.
+ */
+function installExitHook(): void {
+  if (exitHookInstalled) return
+  exitHookInstalled = true
+  process.on('exit', () => {
+    for (const pmem of openMounts) addon.signalEvent(machineOf(pmem).words.load(HeaderWord.StopEvent))
+  })
+}
+
+let warned = false
+
+function warnUserModeOnly(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'no permission for full userfaultfd: system calls on mapped memory (fs.read into a mapping and the like) fail with ' +
+      'EFAULT; loads and stores, DaxFile.read and DaxFile.write work. Run as root, or: sysctl vm.unprivileged_userfaultfd=1',
+    { type: 'FaultlineWarning', code: 'FAULTLINE_USER_MODE_ONLY' },
+  )
+}

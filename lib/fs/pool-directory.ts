@@ -1,0 +1,133 @@
+/**
+ * The pool: a directory whose files are the media, one for each pmem file, and one hidden directory of our own.
+ *
+ *   pool/
+ *     store.pm            media: the bytes that survive, at their own offsets; holes are holes
+ *     .faultline/lock     held (flock) while the pool is mounted; contains the pid of the owner
+ *
+ * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
+ * process, however it dies.
+ */
+import { mkdirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Addon } from '../binding/addon.js'
+import { Page } from '../constants.js'
+import { PmemError, isErrno } from '../errors.js'
+import { NAME_BYTES_MAX } from '../mm/inode.js'
+
+export const PRIVATE_DIRECTORY = '.faultline'
+
+export interface PoolDirectory {
+  readonly root: string
+  readonly directory: number
+  readonly lock: number
+}
+
+/**
+ * Open the pool, making the directory if it is not there, and lock it.
+ * Errors: EBUSY with the owner's pid when it is mounted; ENOTDIR, EACCES, EROFS… of the host.
+ */
+export function openPool(addon: Addon, path: string): PoolDirectory {
+  const { constants: c } = addon
+  try {
+    mkdirSync(join(path, PRIVATE_DIRECTORY), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw hostError(error, 'mount', path)
+  }
+  const root = realpathSync(path)
+  const directory = addon.openDirectory(root)
+  let lock = -1
+  try {
+    const flags = flag(c, 'O_RDWR') | flag(c, 'O_CREAT')
+    lock = addon.openBeneath(directory, `${PRIVATE_DIRECTORY}/lock`, flags, 0o600)
+    if (!addon.tryLockFile(lock)) throw busy(root)
+    addon.truncateFile(lock, 0)
+    const pid = new TextEncoder().encode(`${process.pid}\n`)
+    addon.writeFile(lock, addon.addressOf(pid), pid.length, 0)
+  } catch (error) {
+    if (lock >= 0) addon.closeFd(lock)
+    addon.closeFd(directory)
+    throw error instanceof PmemError ? error : hostError(error, 'mount', root)
+  }
+  return { root, directory, lock }
+}
+
+/** Pid of the process that has the pool at `root` mounted, as far as its lock file tells; 0 when it does not. */
+export function ownerOf(root: string): number {
+  try {
+    return Number.parseInt(readFileSync(join(root, PRIVATE_DIRECTORY, 'lock'), 'utf8'), 10) || 0
+  } catch {
+    return 0
+  }
+}
+
+function busy(root: string): PmemError {
+  const pid = ownerOf(root)
+  const owner = pid === process.pid ? 'this process' : `process ${pid === 0 ? 'unknown' : pid}`
+  return new PmemError('EBUSY', 'mount', `the pool is mounted by ${owner} (pid ${pid})`, root)
+}
+
+/** Names of the media files, sorted: regular files, not hidden. */
+export function listPool(root: string): string[] {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && isValidName(entry.name))
+    .map((entry) => entry.name)
+    .sort()
+}
+
+/** Pages of data (not holes) in all media files: what they take of the capacity before they are opened. */
+export function dataPagesOf(addon: Addon, pool: PoolDirectory): number {
+  let pages = 0
+  for (const name of listPool(pool.root)) {
+    const { size, blocks } = statSync(join(pool.root, name))
+    if (size === 0 || blocks === 0) continue
+    const fd = addon.openBeneath(pool.directory, name, flag(addon.constants, 'O_RDONLY'), 0)
+    try {
+      forEachDataRange(addon, fd, size, (first, end) => (pages += end - first))
+    } finally {
+      addon.closeFd(fd)
+    }
+  }
+  return pages
+}
+
+/** Walk the data of a media file, in whole pages: visit(first page, page after the last). */
+export function forEachDataRange(
+  addon: Addon,
+  fd: number,
+  size: number,
+  visit: (first: number, end: number) => void,
+): void {
+  const pairs = new Float64Array(512)
+  let done = 0
+  for (let from = 0; from < size;) {
+    const count = addon.fileExtents(fd, from, size, pairs)
+    for (let i = 0; i < count; i++) {
+      const first = Math.max(done, Math.floor((pairs[2 * i] as number) / Page.Size))
+      const end = Math.ceil((pairs[2 * i + 1] as number) / Page.Size)
+      if (first < end) visit(first, end)
+      done = Math.max(done, end)
+      from = pairs[2 * i + 1] as number
+    }
+    if (count < pairs.length / 2) return
+  }
+}
+
+/** A file name in the pool: one path component, not hidden. */
+export function isValidName(name: string): boolean {
+  if (name === '' || name.startsWith('.') || name.includes('/') || name.includes('\0')) return false
+  return new TextEncoder().encode(name).length <= NAME_BYTES_MAX
+}
+
+/** Errors of the host (Node's or the addon's) as ours: same code, our syscall and path. */
+export function hostError(error: unknown, syscall: string, path: string): unknown {
+  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error
+  const reason = isErrno(error, 'ELOOP') ? 'a symbolic link in the way' : undefined
+  return new PmemError(-Math.abs(error.errno), syscall, reason, path)
+}
+
+export function flag(constants: Readonly<Record<string, number>>, name: string): number {
+  const value = constants[name]
+  if (value === undefined) throw new Error(`the addon exports no constant ${name}`)
+  return value
+}

@@ -1,0 +1,214 @@
+/**
+ * read(2) and write(2) (dax_iomap_rw; K103–K107), coherent with every mapping because they work on the same cache.
+ *
+ * Neither puts entries into the tree or dirt on them (K74, K106): write's stores are non-temporal, on their way to media
+ * at once, and durable at the next sync of the file. The user's buffer may itself be a mapping of the same file, so
+ * copying may fault, and no entry lock is held while it does (K105).
+ */
+import { Page } from '../constants.js'
+import { allocateBlock } from '../dax/fault.js'
+import { grabEntry, unlockEntry } from '../dax/grab-entry.js'
+import { invalidateRange, removeLockedEntry } from '../dax/invalidate.js'
+import { noteUnfenced } from '../dax/writeback.js'
+import { type Errno, ErrorNumber } from '../errors.js'
+import type { Machine } from '../fault/machine.js'
+import { BlockState } from '../media/block-map.js'
+import { InodeFlag, InodeWord } from '../mm/inode.js'
+import { Counter } from '../stats.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rw-semaphore.js'
+import { errnoOf, isEmpty, isErrorEntry } from '../tree/entry.js'
+import { extendFile } from './set-size.js'
+
+/** Bytes looked at in one go: residency is asked for this much at a time. */
+const CHUNK = 1 << 20
+
+/**
+ * Copy bytes of the file to memory. Stops at EOF (K103).
+ *
+ * address: of the caller's buffer; it may be a mapping.
+ * Context: takes i_rwsem shared; the copy may fault and sleep.
+ * Return: bytes read, short at EOF, at a poisoned page or where the buffer cannot be written; -EIO or -EFAULT when that
+ * was the first byte.
+ */
+export function readBytes(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
+  const rwsem = machine.inodes.at(inode) + InodeWord.Rwsem
+  readLock(machine.words, rwsem)
+  try {
+    const end = Math.min(offset + length, machine.inodes.sizeOf(inode))
+    let done = 0
+    while (offset + done < end) {
+      const step = Math.min(CHUNK, end - offset - done)
+      const copied = readChunk(machine, inode, address + done, step, offset + done)
+      if (copied < 0) return done > 0 ? done : copied
+      done += copied
+      if (copied < step) break
+    }
+    machine.threads.count(machine.self, Counter.BytesRead, done)
+    return done
+  } finally {
+    readUnlock(machine.words, rwsem)
+  }
+}
+
+/** Context: i_rwsem shared. One run of pages after the other, each all in the cache or all not. */
+function readChunk(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
+  const { media, addon, inodes } = machine
+  let done = 0
+  while (done < length) {
+    const at = offset + done
+    const step = Math.min(length - done, Page.Size - (at % Page.Size))
+    const state = blockState(machine, inode, Math.floor(at / Page.Size))
+    if (state < 0) return done > 0 ? done : state
+    let copied: Errno
+    if (media.isCached(inode, at, step)) {
+      copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.CacheBase) + at, step)
+    } else if (state === BlockState.Written) {
+      copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.MediaBase) + at, step)
+    } else {
+      copied = addon.fillMemory(address + done, 0, step)
+    }
+    if (copied <= 0) return done > 0 ? done : -ErrorNumber.EFAULT
+    done += copied
+    if (copied < step) break
+  }
+  return done
+}
+
+/** Return: BlockState of a page, or -EIO when it is poisoned (K107). */
+function blockState(machine: Machine, inode: number, pgoff: number): Errno {
+  const { words, blocks, blockCursor, pfns, inodes } = machine
+  const at = inodes.at(inode)
+  mutexLock(words, at + InodeWord.Blocks)
+  const state = blocks.lookup(at + InodeWord.BlockRoot, pgoff, blockCursor)
+  const poisoned = blockCursor.pfn !== 0 && pfns.isPoisoned(blockCursor.pfn)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  return poisoned ? -ErrorNumber.EIO : state
+}
+
+/**
+ * Copy memory to bytes of the file, growing it if need be.
+ *
+ * Context: takes i_rwsem exclusively; the copy may fault and sleep.
+ * Return: bytes written; short when space, a poisoned page or an unreadable buffer stopped it; -errno when that was the
+ * first byte: ENOSPC, EFBIG (past the address space reserved at open), EFAULT, EIO.
+ */
+export function writeBytes(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
+  const { inodes, words } = machine
+  const rwsem = inodes.at(inode) + InodeWord.Rwsem
+  if (length === 0) return 0
+  writeLock(words, rwsem)
+  try {
+    const limit = inodes.number(inode, InodeWord.Reserve)
+    if (offset >= limit) return -ErrorNumber.EFBIG
+    const wanted = Math.min(length, limit - offset)
+    const room = allocateForWrite(machine, inode, wanted, offset)
+    if (room <= 0) return room
+    const sizeBefore = inodes.sizeOf(inode)
+    if (offset + room > sizeBefore) {
+      const error = extendFile(machine, inode, offset + room)
+      if (error < 0) return error
+    }
+    const done = copyIn(machine, inode, address, room, offset)
+    // A copy that fell short extended the file too far: it ends where the bytes end.
+    const end = Math.max(sizeBefore, offset + Math.max(done, 0))
+    if (end < inodes.sizeOf(inode)) shrinkTo(machine, inode, end)
+    if (done > 0) {
+      inodes.setFlags(inode, InodeFlag.Dirty)
+      machine.threads.count(machine.self, Counter.BytesWritten, done)
+      const error = noteUnfenced(machine, inode, offset, done)
+      if (error < 0) return error
+    }
+    return done
+  } finally {
+    writeUnlock(words, rwsem)
+  }
+}
+
+/**
+ * Blocks for every page of the range, in order. New ones first appear in the block map, then the entries that said
+ * "hole" and their zero pages go, then bytes are copied (K104): a fault in between finds the block, and the cache page
+ * it finds is zero.
+ *
+ * Return: bytes that have room, from the front; -errno when not even the first page has.
+ */
+function allocateForWrite(machine: Machine, inode: number, length: number, offset: number): Errno {
+  const first = Math.floor(offset / Page.Size)
+  const last = Math.floor((offset + length - 1) / Page.Size)
+  let newFirst = -1
+  let newLast = -1
+  let error: Errno = 0
+  let page = first
+  for (; page <= last; page++) {
+    const state = blockState(machine, inode, page)
+    if (state === BlockState.Written) continue
+    const pfn = state < 0 ? recoverPage(machine, inode, page, offset, length) : allocateBlock(machine, inode, page)
+    if (pfn < 0) {
+      error = pfn
+      break
+    }
+    if (state < 0) continue
+    if (newFirst < 0) newFirst = page
+    newLast = page
+  }
+  if (newFirst >= 0) invalidateRange(machine, inode, newFirst, newLast)
+  if (page > first) return Math.min(length, page * Page.Size - offset)
+  return error === 0 ? length : error
+}
+
+/**
+ * A write that covers a whole poisoned page clears the poison (K107, K108); one that covers a part of it is refused.
+ * Return: 0 or -EIO.
+ */
+function recoverPage(machine: Machine, inode: number, page: number, offset: number, length: number): Errno {
+  const start = page * Page.Size
+  if (offset > start || offset + length < start + Page.Size) return -ErrorNumber.EIO
+  const pfn = poisonedPfn(machine, inode, page)
+  machine.pageTable.unmapPages(inode, page, 1)
+  machine.pfns.clearPoison(pfn)
+  return 0
+}
+
+function poisonedPfn(machine: Machine, inode: number, page: number): number {
+  const { words, blocks, blockCursor, inodes } = machine
+  const at = inodes.at(inode)
+  mutexLock(words, at + InodeWord.Blocks)
+  blocks.lookup(at + InodeWord.BlockRoot, page, blockCursor)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  return blockCursor.pfn
+}
+
+/** Context: i_rwsem exclusive; all pages have blocks. Return: bytes copied, or -errno. */
+function copyIn(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
+  const { inodes, addon } = machine
+  const edges = [Math.floor(offset / Page.Size), Math.floor((offset + length - 1) / Page.Size)]
+  if (offset % Page.Size === 0) edges.shift()
+  if ((offset + length) % Page.Size === 0) edges.pop()
+  for (const page of new Set(edges)) {
+    const error = fillForWrite(machine, inode, page)
+    if (error < 0) return error
+  }
+  // pwrite puts a page into the cache whole or not at all: a fault on it meanwhile sees no half-filled page.
+  return addon.writeFile(inodes.word(inode, InodeWord.CacheFd), address, length, offset)
+}
+
+/**
+ * Bring a page that is only partly overwritten into the cache. Done with the entry locked, as a fault would: a fill must
+ * not put media's bytes over what a fault's thread has stored meanwhile. An entry made for this alone goes again.
+ */
+function fillForWrite(machine: Machine, inode: number, page: number): Errno {
+  const offset = page * Page.Size
+  if (machine.media.isCached(inode, offset, Page.Size)) return 0
+  const entry = grabEntry(machine, inode, page, true)
+  if (isErrorEntry(entry)) return -errnoOf(entry)
+  const error = machine.media.fillPage(inode, page, true)
+  if (isEmpty(entry)) removeLockedEntry(machine, inode, page, entry)
+  else unlockEntry(machine, inode, page, entry)
+  return error < 0 ? error : 0
+}
+
+function shrinkTo(machine: Machine, inode: number, size: number): void {
+  machine.inodes.setSize(inode, size)
+  machine.media.resizeCache(inode, size)
+  machine.media.resizeMedia(inode, size)
+}

@@ -1,0 +1,48 @@
+/**
+ * The gate every system call of a thread goes through: is the mount usable, and is it not being crashed or closed.
+ *
+ * A call holds the freeze shared while it runs, so that a power failure falls between calls. Loads and stores are not
+ * calls: the power may fail at any of them.
+ */
+import { PmemError, checkResult } from '../errors.js'
+import { HeaderWord, type Machine, MachineState, deathReason } from '../fault/machine.js'
+import { Counter } from '../stats.js'
+import { readLock, readUnlock } from '../sync/rw-semaphore.js'
+
+export class SystemCalls {
+  constructor(readonly machine: Machine) {}
+
+  /**
+   * Run one call. Context: may sleep while the mount is frozen; must not be nested.
+   * Errors: those of requireAlive, and of the call.
+   */
+  run<Result>(syscall: string, call: (machine: Machine) => Result): Result {
+    const { machine } = this
+    readLock(machine.words, HeaderWord.Freeze)
+    try {
+      this.requireAlive(syscall)
+      return call(machine)
+    } finally {
+      readUnlock(machine.words, HeaderWord.Freeze)
+    }
+  }
+
+  /** Errors: EIO with the reason when the fault handler failed, EBADF when the mount is closed. */
+  requireAlive(syscall: string): void {
+    const state = this.machine.words.load(HeaderWord.State)
+    if (state === MachineState.Live) return
+    if (state === MachineState.Dead) {
+      throw new PmemError('EIO', syscall, `the mount is dead: ${deathReason(this.machine.words)}`)
+    }
+    throw new PmemError('EBADF', syscall, 'the mount is closed')
+  }
+
+  /** sfence of the calling thread: what it flushed is durable when it returns. */
+  fence(): void {
+    this.run('fence', (machine) => {
+      machine.addon.storeFence()
+      machine.threads.count(machine.self, Counter.Fences, 1)
+      checkResult(machine.pending.fence(machine.self), 'fence')
+    })
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Media on the host: the cache is a memfd, the media the file itself, both mapped once for the kernel's own use.
+ *
+ * The kernel never touches a user mapping (D3). It reads and writes the cache through an alias mapping that is not
+ * registered with userfaultfd, and reads media through a read-only mapping. Both reach far beyond EOF, so growing a file
+ * moves nothing; an access past EOF is a SIGBUS the addon's guards turn into -EIO.
+ *
+ * Never look at a page of the alias that is not in the cache: the look itself would put a zero page there. That is what
+ * isCached and fillPage are for, and why every other call says which pages it may be given.
+ *
+ * Media is written with pwrite, not through a mapping: the host can then say ENOSPC or EIO, instead of killing us.
+ */
+import type { Addon } from '../binding/addon.js'
+import { Page } from '../constants.js'
+import { type Errno, ErrorNumber } from '../errors.js'
+import { type InodeTable, InodeWord } from '../mm/inode.js'
+import { Counter } from '../stats.js'
+import type { Threads } from '../sync/threads.js'
+import type { Media } from './media.js'
+
+const RESIDENCY_PAGES = 4096
+
+export class HostFileMedia implements Media {
+  readonly #lines = new Float64Array(2)
+  readonly #mask = new Int32Array(2)
+  readonly #residency = new Uint8Array(RESIDENCY_PAGES)
+  readonly #wordsAddress: number
+
+  constructor(
+    private readonly addon: Addon,
+    private readonly inodes: InodeTable,
+    private readonly threads: Threads,
+    private readonly self: number,
+    buffer: SharedArrayBuffer,
+  ) {
+    this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
+  }
+
+  writeback(inode: number, offset: number, length: number, size: number): Errno {
+    this.#lines.fill(0)
+    const error = this.addon.writebackLines(
+      this.#cache(inode) + offset,
+      this.#media(inode) + offset,
+      length,
+      this.#mediaFd(inode),
+      offset,
+      size,
+      this.#lines,
+    )
+    this.threads.count(this.self, Counter.LinesWritten, this.#lines[0] as number)
+    this.threads.count(this.self, Counter.LineRuns, this.#lines[1] as number)
+    return error
+  }
+
+  isCached(inode: number, offset: number, length: number): boolean {
+    const first = offset - (offset % Page.Size)
+    for (let at = first; at < offset + length; at += RESIDENCY_PAGES * Page.Size) {
+      const pages = Math.min(RESIDENCY_PAGES, Math.ceil((offset + length - at) / Page.Size))
+      if (this.addon.residentPages(this.#cache(inode) + at, pages * Page.Size, this.#residency) < 0) return false
+      for (let page = 0; page < pages; page++) if (this.#residency[page] === 0) return false
+    }
+    return true
+  }
+
+  fillPage(inode: number, pgoff: number, fromMedia: boolean): Errno {
+    const offset = pgoff * Page.Size
+    if (this.isCached(inode, offset, Page.Size)) return 0
+    const length = Math.min(Page.Size, this.inodes.sizeOf(inode) - offset)
+    if (length <= 0) return -ErrorNumber.EFAULT
+    if (!fromMedia) return this.#touched(this.addon.fillMemory(this.#cache(inode) + offset, 0, length), length)
+    // One write of the whole page: a fault that finds the page in the cache finds all of it.
+    return this.addon.writeFile(this.#cacheFd(inode), this.#media(inode) + offset, length, offset)
+  }
+
+  zeroCache(inode: number, offset: number, length: number): Errno {
+    for (let at = offset; at < offset + length;) {
+      const step = Math.min(offset + length - at, Page.Size - (at % Page.Size))
+      if (this.isCached(inode, at, step)) {
+        const error = this.#touched(this.addon.fillMemory(this.#cache(inode) + at, 0, step), step)
+        if (error < 0) return error
+      }
+      at += step
+    }
+    return 0
+  }
+
+  zeroMedia(inode: number, offset: number, length: number): Errno {
+    return this.punchMedia(inode, offset, length)
+  }
+
+  dropCache(inode: number, offset: number, length: number): Errno {
+    return this.addon.allocateFile(this.#cacheFd(inode), this.#punchMode, offset, length)
+  }
+
+  punchMedia(inode: number, offset: number, length: number): Errno {
+    return this.addon.allocateFile(this.#mediaFd(inode), this.#punchMode, offset, length)
+  }
+
+  resizeCache(inode: number, size: number): Errno {
+    return this.addon.truncateFile(this.#cacheFd(inode), size)
+  }
+
+  resizeMedia(inode: number, size: number): Errno {
+    return this.addon.truncateFile(this.#mediaFd(inode), size)
+  }
+
+  syncMedia(inode: number): Errno {
+    return this.addon.syncFile(this.#mediaFd(inode), true)
+  }
+
+  captureLine(inode: number, offset: number, at: number): Errno {
+    const source = this.#cache(inode) + offset
+    const error = this.addon.flushLines(source, Page.LineSize)
+    if (error < 0) return error
+    return this.#touched(this.addon.copyMemory(this.#wordsAddress + at * 4, source, Page.LineSize), Page.LineSize)
+  }
+
+  commitLine(inode: number, offset: number, at: number, length: number): Errno {
+    return this.addon.writeFile(this.#mediaFd(inode), this.#wordsAddress + at * 4, length, offset)
+  }
+
+  diffPage(inode: number, pgoff: number): Errno {
+    const offset = pgoff * Page.Size
+    const length = Math.min(Page.Size, this.inodes.sizeOf(inode) - offset)
+    this.#mask.fill(0)
+    if (length <= 0) return 0
+    const whole = Math.ceil(length / Page.LineSize) * Page.LineSize
+    return this.addon.diffLines(this.#cache(inode) + offset, this.#media(inode) + offset, whole, this.#mask)
+  }
+
+  lineMask(half: 0 | 1): number {
+    return this.#mask[half] as number
+  }
+
+  get #punchMode(): number {
+    const { constants } = this.addon
+    return (constants['FALLOC_FL_PUNCH_HOLE'] as number) | (constants['FALLOC_FL_KEEP_SIZE'] as number)
+  }
+
+  #cache(inode: number): number {
+    return this.inodes.number(inode, InodeWord.CacheBase)
+  }
+
+  #media(inode: number): number {
+    return this.inodes.number(inode, InodeWord.MediaBase)
+  }
+
+  #cacheFd(inode: number): number {
+    return this.inodes.word(inode, InodeWord.CacheFd)
+  }
+
+  #mediaFd(inode: number): number {
+    return this.inodes.word(inode, InodeWord.MediaFd)
+  }
+
+  /** A guarded access that fell short met a page that is not there. */
+  #touched(done: Errno, length: number): Errno {
+    return done === length ? 0 : -ErrorNumber.EIO
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The media port: the two places the bytes of a file live, and what moves them.
+ *
+ *   cache   what the CPU sees: the pages every mapping of the file shares
+ *   media   what survives: the host file
+ *
+ * Production is host-file-media.ts, tests use memory-media.ts. Calls return 0 or -errno. Offsets and lengths are bytes.
+ */
+import type { Errno } from '../errors.js'
+
+export interface Media {
+  /**
+   * Bring media up to what the cache holds, by line, for pages known to be in the cache: each line that differs is
+   * flushed and written; equal ones are left alone. Nothing at or past `size` is written.
+   */
+  writeback(inode: number, offset: number, length: number, size: number): Errno
+  /** Are all pages of the range in the cache? */
+  isCached(inode: number, offset: number, length: number): boolean
+  /** Bring one page into the cache unless it is there. Context: the entry of the page is locked. */
+  fillPage(inode: number, pgoff: number, fromMedia: boolean): Errno
+  /** Zero bytes of pages in the cache; others are left alone. */
+  zeroCache(inode: number, offset: number, length: number): Errno
+  /** Zero bytes on media, allocating nothing. */
+  zeroMedia(inode: number, offset: number, length: number): Errno
+  /** Drop whole pages from the cache, unmapping them everywhere but in private copies. */
+  dropCache(inode: number, offset: number, length: number): Errno
+  /** Give the blocks of whole pages back to the host: a hole that reads zero. */
+  punchMedia(inode: number, offset: number, length: number): Errno
+  resizeCache(inode: number, size: number): Errno
+  resizeMedia(inode: number, size: number): Errno
+  /** Host fdatasync: what was written survives a power failure of the host too. */
+  syncMedia(inode: number): Errno
+  /** clwb with a snapshot: copy the line at `offset` of the cache into 16 words at `at`. */
+  captureLine(inode: number, offset: number, at: number): Errno
+  /** Write `length` bytes of a snapshot to media. */
+  commitLine(inode: number, offset: number, at: number, length: number): Errno
+  /**
+   * Which lines of one page differ between cache and media, for a page known to be in the cache.
+   * Return: how many; lineMask(0) and lineMask(1) are the low and high 32 lines.
+   */
+  diffPage(inode: number, pgoff: number): Errno
+  lineMask(half: 0 | 1): number
+}

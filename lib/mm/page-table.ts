@@ -1,0 +1,39 @@
+/**
+ * The page-table port: what DAX code does to the page tables of the processes that map a file.
+ *
+ * Production is fault/uffd-page-table.ts (userfaultfd on memfd mappings), tests use mm/model-page-table.ts. All calls
+ * are made with the entry of the page locked, so nobody else changes the same page of the same file meanwhile; they
+ * return 0 or -errno and never sleep on anything a faulting thread can hold.
+ *
+ * Pages that are mapped read-only are write-protected such that the next store faults again.
+ */
+import type { Errno } from '../errors.js'
+
+/** Where the bytes of a page come from when the cache does not hold it yet. */
+export const enum PageSource {
+  /** A hole: zeroes. */
+  Zero = 0,
+  /** A block: the media. */
+  Media = 1,
+}
+
+export interface PageTable {
+  /**
+   * Make the page of the file present in the mapping (vmf_insert_mixed). Fills the cache from `source` if the page is
+   * not in it: never over what the cache holds. A page already present is upgraded when `writable`.
+   * cached: what the fault event said about the cache; a hint that saves a call, right or wrong.
+   */
+  mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno
+  /** Give a present, write-protected page of a shared mapping back its write access (pfn_mkwrite). */
+  makeWritable(vma: number, pgoff: number): Errno
+  /** Install an anonymous copy of the page in a private mapping (the COW fault); present afterwards, writable. */
+  mapPrivateCopy(vma: number, pgoff: number, source: PageSource): Errno
+  /** Unmap pages of the file from every mapping, private copies excepted (unmap_mapping_pages, even_cows = 0). */
+  unmapPages(inode: number, pgoff: number, count: number): Errno
+  /** Write-protect pages of the file in every shared mapping (mkclean). */
+  protectPages(inode: number, pgoff: number, count: number): Errno
+  /** Let the access, and later ones, fail with SIGBUS (VM_FAULT_SIGBUS) until the page is unmapped again. */
+  failPage(vma: number, pgoff: number): Errno
+  /** Let the faulting threads try again. */
+  retryPage(vma: number, pgoff: number): void
+}

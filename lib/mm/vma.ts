@@ -1,0 +1,235 @@
+/**
+ * The table of mappings (VMAs).
+ *
+ *   record   16 words, see VmaWord; zero memory is a valid empty table
+ *   life     free → live → dying → free
+ *   users    faults being served on the mapping. munmap marks it dying (no new user) and waits for the last one, so a
+ *            fault never resolves into an address that has become something else. Users is the wait word
+ *   file     mappings of one file are linked from its MmapHead (i_mmap), guarded by its Mmap mutex
+ *
+ * Faults find their mapping by address. Each thread remembers which VMA served which 2 MiB of address space; a hit is
+ * verified after the user count was raised, so a stale memory is harmless. A miss scans the table.
+ */
+import { assert } from '../assert.js'
+import { Page } from '../constants.js'
+import { PmemError } from '../errors.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import type { SharedWords } from '../sync/shared-words.js'
+import { getNumber, loadNumber, storeNumber } from '../sync/wide.js'
+import { InodeTable, InodeWord } from './inode.js'
+
+export const enum VmaState {
+  Free = 0,
+  Live = 1,
+  Dying = 2,
+}
+
+export const enum VmaFlag {
+  Shared = 1,
+  Read = 2,
+  Write = 4,
+  Sync = 8,
+}
+
+export const enum VmaWord {
+  State = 0,
+  Users = 1,
+  Inode = 2,
+  Flags = 3,
+  /** First page of the file that is mapped. */
+  Pgoff = 4,
+  Pages = 5,
+  NextInFile = 6,
+  Address = 8,
+  Size = 16,
+}
+
+const enum TableWord {
+  Mutex = 0,
+  Highest = 1,
+  Size = 2,
+}
+
+export interface NewVma {
+  readonly inode: number
+  readonly flags: number
+  readonly pgoff: number
+  readonly pages: number
+  readonly address: number
+}
+
+const CACHE_SLOTS = 1024
+
+export class VmaTable {
+  static wordsFor(capacity: number): number {
+    return TableWord.Size + capacity * VmaWord.Size
+  }
+
+  /** Which VMA last served a 2 MiB of addresses: a hint of this thread, never trusted. */
+  readonly #hints = new Int32Array(CACHE_SLOTS)
+
+  constructor(
+    private readonly words: SharedWords,
+    private readonly base: number,
+    readonly capacity: number,
+    private readonly inodes: InodeTable,
+  ) {}
+
+  at(id: number): number {
+    return this.base + TableWord.Size + (id - 1) * VmaWord.Size
+  }
+
+  get highest(): number {
+    return this.words.load(this.base + TableWord.Highest)
+  }
+
+  inodeOf(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.Inode)
+  }
+
+  flagsOf(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.Flags)
+  }
+
+  pgoffOf(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.Pgoff) >>> 0
+  }
+
+  pagesOf(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.Pages) >>> 0
+  }
+
+  addressOf(id: number): number {
+    return getNumber(this.words, this.at(id) + VmaWord.Address)
+  }
+
+  /** Virtual address of a page of the file in this mapping. */
+  addressOfPage(id: number, pgoff: number): number {
+    return this.addressOf(id) + (pgoff - this.pgoffOf(id)) * Page.Size
+  }
+
+  /**
+   * Enter a mapping and link it to its file. From here on faults on it are served and writeback protects it.
+   * Errors: ENOMEM when `maxMappings` are in use.
+   * Context: caller holds a reference on the inode; takes the table mutex and the file's Mmap mutex.
+   */
+  insert(vma: NewVma): number {
+    const { words } = this
+    mutexLock(words, this.base + TableWord.Mutex)
+    const id = this.#free()
+    if (id === 0) {
+      mutexUnlock(words, this.base + TableWord.Mutex)
+      throw new PmemError(
+        'ENOMEM',
+        'mmap',
+        `all ${this.capacity} mapping records are in use (mount option maxMappings)`,
+      )
+    }
+    const at = this.at(id)
+    words.set(at + VmaWord.Inode, vma.inode)
+    words.set(at + VmaWord.Flags, vma.flags)
+    words.set(at + VmaWord.Pgoff, vma.pgoff | 0)
+    words.set(at + VmaWord.Pages, vma.pages | 0)
+    storeNumber(words, at + VmaWord.Address, vma.address)
+    this.#link(id)
+    words.store(at + VmaWord.State, VmaState.Live)
+    if (id > this.highest) words.store(this.base + TableWord.Highest, id)
+    mutexUnlock(words, this.base + TableWord.Mutex)
+    return id
+  }
+
+  /**
+   * Take the mapping out of service. The caller unmaps the addresses, then calls release.
+   * Context: may sleep until faults being served on it are done.
+   * Return: false when someone else is unmapping it already.
+   */
+  retire(id: number): boolean {
+    const at = this.at(id)
+    if (this.words.cas(at + VmaWord.State, VmaState.Live, VmaState.Dying) !== VmaState.Live) return false
+    for (let users = this.words.load(at + VmaWord.Users); users !== 0; users = this.words.load(at + VmaWord.Users)) {
+      this.words.wait(at + VmaWord.Users, users)
+    }
+    this.#unlink(id)
+    return true
+  }
+
+  /** Give the record back. Context: after retire, with the addresses unmapped. */
+  release(id: number): void {
+    assert(this.words.load(this.at(id) + VmaWord.State) === VmaState.Dying, 'release of a mapping in service', { id })
+    this.words.store(this.at(id) + VmaWord.State, VmaState.Free)
+  }
+
+  /**
+   * Find the mapping of an address and become one of its users.
+   * Context: never sleeps. Return: id, or 0 when nothing is mapped there (any more).
+   */
+  acquire(address: number): number {
+    const slot = Math.floor(address / Page.PmdSize) % CACHE_SLOTS
+    const hint = this.#hints[slot] as number
+    if (hint !== 0 && this.#use(hint, address)) return hint
+    for (let id = 1; id <= this.highest; id++) {
+      if (this.words.load(this.at(id) + VmaWord.State) !== VmaState.Live) continue
+      if (!this.#use(id, address)) continue
+      this.#hints[slot] = id
+      return id
+    }
+    return 0
+  }
+
+  /** Stop being a user. Context: never sleeps. */
+  unuse(id: number): void {
+    const users = this.at(id) + VmaWord.Users
+    const before = this.words.add(users, -1)
+    assert(before > 0, 'unuse of a mapping not in use', { id, before })
+    if (before === 1) this.words.notify(users)
+  }
+
+  /** First mapping of the file; follow with nextInFile. Context: caller holds the file's Mmap mutex. */
+  firstInFile(inode: number): number {
+    return this.words.get(this.inodes.at(inode) + InodeWord.MmapHead)
+  }
+
+  nextInFile(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.NextInFile)
+  }
+
+  /** Raise the user count, then look whether it is (still) what we want: the order retire relies on. */
+  #use(id: number, address: number): boolean {
+    const at = this.at(id)
+    this.words.add(at + VmaWord.Users, 1)
+    if (this.words.load(at + VmaWord.State) === VmaState.Live) {
+      const offset = address - loadNumber(this.words, at + VmaWord.Address)
+      if (offset >= 0 && offset < this.pagesOf(id) * Page.Size) return true
+    }
+    this.unuse(id)
+    return false
+  }
+
+  /** Context: table mutex held. A record still counted by a looker-on is not free yet. */
+  #free(): number {
+    for (let id = 1; id <= this.capacity; id++) {
+      const at = this.at(id)
+      if (this.words.load(at + VmaWord.State) === VmaState.Free && this.words.load(at + VmaWord.Users) === 0) return id
+    }
+    return 0
+  }
+
+  #link(id: number): void {
+    const inode = this.inodes.at(this.inodeOf(id))
+    mutexLock(this.words, inode + InodeWord.Mmap)
+    this.words.set(this.at(id) + VmaWord.NextInFile, this.words.get(inode + InodeWord.MmapHead))
+    this.words.set(inode + InodeWord.MmapHead, id)
+    if ((this.flagsOf(id) & VmaFlag.Shared) === 0) this.words.add(inode + InodeWord.PrivateMaps, 1)
+    mutexUnlock(this.words, inode + InodeWord.Mmap)
+  }
+
+  #unlink(id: number): void {
+    const inode = this.inodes.at(this.inodeOf(id))
+    mutexLock(this.words, inode + InodeWord.Mmap)
+    let link = inode + InodeWord.MmapHead
+    while (this.words.get(link) !== id) link = this.at(this.words.get(link)) + VmaWord.NextInFile
+    this.words.set(link, this.nextInFile(id))
+    if ((this.flagsOf(id) & VmaFlag.Shared) === 0) this.words.add(inode + InodeWord.PrivateMaps, -1)
+    mutexUnlock(this.words, inode + InodeWord.Mmap)
+  }
+}

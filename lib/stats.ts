@@ -1,0 +1,115 @@
+/**
+ * Counters of a mount, kept by thread (sync/threads.ts) and summed on demand.
+ *
+ * Each fault is counted once, by what it turned out to be; FaultNanoseconds + kind is the service time of those faults
+ * as the worker saw it: from the event read to the next wait.
+ */
+export const enum Counter {
+  // One for each FaultKind, in its order.
+  Faults = 0,
+  FaultNanoseconds = 12,
+  MajorFaults = 24,
+  MinorFaults = 25,
+  FaultBatches = 26,
+  FaultsRetried = 27,
+  PagesWritten = 28,
+  LinesWritten = 29,
+  LineRuns = 30,
+  LinesFlushed = 31,
+  CleanFlushes = 32,
+  LinesFenced = 33,
+  Fences = 34,
+  LinesEvicted = 35,
+  Syncs = 36,
+  BytesRead = 37,
+  BytesWritten = 38,
+  Mappings = 39,
+  Unmappings = 40,
+  Crashes = 41,
+  Count = 42,
+}
+
+/** What a fault turned out to be. */
+export const enum FaultKind {
+  /** Load from a hole: the zero page. */
+  HoleRead = 0,
+  /** Load from a block the cache did not hold. */
+  DataRead = 1,
+  /** Load from a page the cache held, not yet in this page table. */
+  MinorRead = 2,
+  /** Store to a hole: a block was allocated. */
+  HoleWrite = 3,
+  /** First store to a block the cache did not hold. */
+  DataWrite = 4,
+  /** First store to a page the cache held, not yet in this page table. */
+  MinorWrite = 5,
+  /** Store to a clean, present page (pfn_mkwrite). */
+  Mkwrite = 6,
+  /** Store to a private mapping: an anonymous copy. */
+  PrivateCopy = 7,
+  /** Ended in SIGBUS. */
+  Failed = 8,
+  /** Nothing to do any more: the mapping or the page is gone, the access is retried. */
+  Stale = 9,
+  Count = 10,
+}
+
+export const FAULT_KINDS = [
+  'holeRead',
+  'dataRead',
+  'minorRead',
+  'holeWrite',
+  'dataWrite',
+  'minorWrite',
+  'mkwrite',
+  'privateCopy',
+  'failed',
+  'stale',
+] as const
+
+export type FaultName = (typeof FAULT_KINDS)[number]
+
+export interface FaultStats {
+  /** Faults served. */
+  readonly count: number
+  /** Mean service time in the worker, µs; 0 when there were none. */
+  readonly meanMicroseconds: number
+}
+
+/** What pmem.stats() returns: totals over all threads since the mount. */
+export interface MountStats {
+  readonly faults: Readonly<Record<FaultName, FaultStats>>
+  /** Faults that made the file system allocate or convert a block, and the others. */
+  readonly majorFaults: number
+  readonly minorFaults: number
+  readonly faultBatches: number
+  /** Pages written back by msync, fsync and fdatasync, and the 64-byte lines of them that differed from media. */
+  readonly pagesWritten: number
+  readonly linesWritten: number
+  /** Contiguous writes to media those lines were joined to. */
+  readonly lineRuns: number
+  /** Lines put on their way by flush(), found clean by it, made durable by a fence, and evicted before one. */
+  readonly linesFlushed: number
+  readonly cleanFlushes: number
+  readonly linesFenced: number
+  readonly linesEvicted: number
+  readonly fences: number
+  readonly syncs: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly mappings: number
+  readonly crashes: number
+  /** Capacity accounting, bytes. */
+  readonly capacity: number
+  readonly free: number
+  /** Kernel state in use now: records of the fixed pools. */
+  readonly memory: {
+    readonly treeNodes: number
+    readonly extents: number
+    readonly threads: number
+    readonly inodes: number
+    readonly liveMappings: number
+    /** Bytes of tree nodes, extents and reverse map that describe pages touched so far. */
+    readonly stateBytes: number
+  }
+}

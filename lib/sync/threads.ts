@@ -1,0 +1,124 @@
+/**
+ * The thread table: one record for each JS thread that runs kernel code (a CPU of the emulated machine).
+ *
+ *   record    128 words: 24 of state, then 52 counters of two words (low, high)
+ *   owner     the thread itself writes its record; others read the atomic words and write WakeWord
+ *   init      zero memory is a valid empty table
+ *   limits    a thread waits for one thing at a time and holds at most one shared and one exclusive file range, so one
+ *             slot of each kind is enough; the slots double as the list of holders the other side scans
+ */
+import { assert } from '../assert.js'
+import { PmemError } from '../errors.js'
+import type { SharedWords } from './shared-words.js'
+
+export const enum ThreadWord {
+  /** 0 free, 1 attached. Atomic. */
+  State = 0,
+  /** Kernel thread id, as fault events report it. */
+  KernelId = 1,
+  /** Wait word of the wait table: 0 asleep, 1 woken. Atomic. */
+  Wake = 2,
+  WaitNext = 3,
+  WaitPrevious = 4,
+  WaitMapping = 5,
+  WaitIndex = 6,
+  WaitExclusive = 7,
+  /** Shared file range held (faults): inode (0: none), first and last page. Atomic; inode is written last. */
+  SharedInode = 8,
+  SharedFirst = 9,
+  SharedLast = 10,
+  /** Exclusive file range held (truncate, punch): same form. Guarded by the inode's range mutex. */
+  ExclusiveInode = 11,
+  ExclusiveFirst = 12,
+  ExclusiveLast = 13,
+  /** Head of the list of lines this thread has flushed and not fenced. Guarded by the pending mutex. */
+  PendingHead = 14,
+  /** Entry locks held now: 0 or 1. Owner only; asserted to be 0 before every sleep (D4). */
+  EntryLocks = 15,
+  Counters = 24,
+  Size = 128,
+}
+
+export const COUNTERS_MAX = (ThreadWord.Size - ThreadWord.Counters) / 2
+
+export class Threads {
+  static wordsFor(capacity: number): number {
+    return 1 + capacity * ThreadWord.Size
+  }
+
+  constructor(
+    private readonly words: SharedWords,
+    private readonly base: number,
+    readonly capacity: number,
+  ) {}
+
+  /** Word address of a record; ids start at 1. */
+  at(id: number): number {
+    return this.base + 1 + (id - 1) * ThreadWord.Size
+  }
+
+  /** Highest id ever attached: scans need not look further. */
+  get highest(): number {
+    return this.words.load(this.base)
+  }
+
+  /**
+   * Claim a record for the calling thread. Counters of a former owner stay: they are sums over the mount's life.
+   * Errors: EAGAIN when `maxThreads` are attached.
+   */
+  attach(kernelId: number): number {
+    for (let id = 1; id <= this.capacity; id++) {
+      if (this.words.cas(this.at(id) + ThreadWord.State, 0, 1) !== 0) continue
+      this.words.set(this.at(id) + ThreadWord.KernelId, kernelId)
+      this.words.set(this.at(id) + ThreadWord.EntryLocks, 0)
+      this.#raiseHighest(id)
+      return id
+    }
+    throw new PmemError('EAGAIN', 'attach', `all ${this.capacity} thread records are in use (mount option maxThreads)`)
+  }
+
+  /** Context: the owner, holding nothing. */
+  detach(id: number): void {
+    assert(this.words.get(this.at(id) + ThreadWord.EntryLocks) === 0, 'thread detached while it holds an entry lock')
+    this.words.store(this.at(id) + ThreadWord.State, 0)
+  }
+
+  /** detach for a thread that is going down with a bug: whatever it holds, it holds no more. */
+  release(id: number): void {
+    this.words.store(this.at(id) + ThreadWord.State, 0)
+  }
+
+  isAttached(id: number): boolean {
+    return this.words.load(this.at(id) + ThreadWord.State) === 1
+  }
+
+  /** Owner only: plain words, no contention. */
+  count(id: number, counter: number, delta: number): void {
+    const at = this.at(id) + ThreadWord.Counters + counter * 2
+    const low = (this.words.get(at) >>> 0) + delta
+    if (low < 0x1_0000_0000) {
+      this.words.set(at, low | 0)
+      return
+    }
+    this.words.set(at, (low % 0x1_0000_0000) | 0)
+    this.words.set(at + 1, this.words.get(at + 1) + Math.floor(low / 0x1_0000_0000))
+  }
+
+  /** Sum over all records, detached ones too. Not a snapshot: owners go on counting. */
+  total(counter: number): number {
+    let sum = 0
+    for (let id = 1; id <= this.highest; id++) {
+      const at = this.at(id) + ThreadWord.Counters + counter * 2
+      sum += (this.words.load(at) >>> 0) + this.words.load(at + 1) * 0x1_0000_0000
+    }
+    return sum
+  }
+
+  #raiseHighest(id: number): void {
+    for (let seen = this.words.load(this.base); seen < id;) {
+      const found = this.words.cas(this.base, seen, id)
+      if (found === seen) return
+      seen = found
+    }
+  }
+}

@@ -1,0 +1,109 @@
+#include <napi.h>
+
+#include "cacheline.h"
+#include "constants.h"
+#include "cpu.h"
+#include "environment.h"
+#include "host_file.h"
+#include "mapping.h"
+#include "signal_guard.h"
+#include "uffd.h"
+#include "uffd_resolve.h"
+
+/**
+ * The addon: mechanism only, typed for JS in lib/binding/addon.ts. No threads, no queues, no policy.
+ *
+ * It is loaded once in every environment (main thread, Workers) that uses it. What an environment owns is in
+ * Environment; the two signal handlers are the only things of the process.
+ */
+namespace faultline {
+
+namespace {
+
+struct Function {
+  const char* name;
+  napi_callback callback;
+};
+
+#define FUNCTION(name) \
+  {                    \
+#name, name        \
+  }
+
+constexpr Function kFunctions[] = {
+    FUNCTION(cpuInfo),
+    FUNCTION(threadId),
+    FUNCTION(setAffinity),
+    FUNCTION(getAffinity),
+
+    FUNCTION(userfaultfdFeatures),
+    FUNCTION(probeUserfaultfd),
+    FUNCTION(openUserfaultfd),
+    FUNCTION(registerRange),
+    FUNCTION(unregisterRange),
+    FUNCTION(createEvent),
+    FUNCTION(signalEvent),
+    FUNCTION(clearEvent),
+    FUNCTION(readFaults),
+
+    FUNCTION(resolveCopy),
+    FUNCTION(resolveContinue),
+    FUNCTION(resolvePoison),
+    FUNCTION(writeProtect),
+    FUNCTION(wakeRange),
+
+    FUNCTION(createMemfd),
+    FUNCTION(mapFile),
+    FUNCTION(mapAligned),
+    FUNCTION(mapZeroes),
+    FUNCTION(unmap),
+    FUNCTION(dropPages),
+    FUNCTION(residentPages),
+    FUNCTION(pageTableEntries),
+    FUNCTION(createArrayBuffer),
+    FUNCTION(detachArrayBuffer),
+    FUNCTION(addressOf),
+
+    FUNCTION(openBeneath),
+    FUNCTION(openDirectory),
+    FUNCTION(closeFd),
+    FUNCTION(fileStatus),
+    FUNCTION(fileExtents),
+    FUNCTION(allocateFile),
+    FUNCTION(truncateFile),
+    FUNCTION(syncFile),
+    FUNCTION(tryLockFile),
+    FUNCTION(writeFile),
+    FUNCTION(readFile),
+
+    FUNCTION(writebackLines),
+    FUNCTION(diffLines),
+    FUNCTION(flushLines),
+    FUNCTION(storeFence),
+
+    FUNCTION(copyMemory),
+    FUNCTION(fillMemory),
+    FUNCTION(touchPages),
+};
+
+#undef FUNCTION
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  installSignalGuard();
+  env.SetInstanceData(new Environment);
+  exports.Set("constants", constants(env));
+  for (const Function& function : kFunctions) {
+    napi_value value = nullptr;
+    if (napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.callback, nullptr, &value) != napi_ok) {
+      Napi::Error::Fatal("faultline", function.name);
+    }
+    exports.Set(function.name, Napi::Value(env, value));
+  }
+  return exports;
+}
+
+NODE_API_MODULE(faultline, init)
+
+}  // namespace
+
+}  // namespace faultline

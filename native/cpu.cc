@@ -1,0 +1,105 @@
+#include "cpu.h"
+
+#include <cpuid.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "args.h"
+#include "result.h"
+#include "sys_error.h"
+
+namespace faultline {
+
+namespace {
+
+CpuFeatures detect() {
+  CpuFeatures found{FlushKind::kNone, false, 0};
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) != 0) {
+    constexpr unsigned kClflush = 1u << 19, kSse2 = 1u << 26;
+    found.nonTemporalStores = (d & kSse2) != 0;
+    if ((d & kClflush) != 0) {
+      found.flush = FlushKind::kClflush;
+      found.cacheLineSize = ((b >> 8) & 0xff) * 8;
+    }
+  }
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+    constexpr unsigned kClflushopt = 1u << 23, kClwb = 1u << 24;
+    if ((b & kClflushopt) != 0) found.flush = FlushKind::kClflushopt;
+    if ((b & kClwb) != 0) found.flush = FlushKind::kClwb;
+  }
+  return found;
+}
+
+const char* flushName(FlushKind kind) {
+  switch (kind) {
+    case FlushKind::kClwb:
+      return "clwb";
+    case FlushKind::kClflushopt:
+      return "clflushopt";
+    case FlushKind::kClflush:
+      return "clflush";
+    case FlushKind::kNone:
+      break;
+  }
+  return "none";
+}
+
+}  // namespace
+
+const CpuFeatures& cpuFeatures() {
+  static const CpuFeatures features = detect();
+  return features;
+}
+
+napi_value cpuInfo(napi_env env, napi_callback_info) {
+  const CpuFeatures& features = cpuFeatures();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("flush", flushName(features.flush));
+  result.Set("nonTemporalStores", features.nonTemporalStores);
+  result.Set("cacheLineSize", static_cast<double>(features.cacheLineSize));
+  return result;
+}
+
+napi_value threadId(napi_env env, napi_callback_info) {
+  return toJs(env, gettid());
+}
+
+napi_value setAffinity(napi_env env, napi_callback_info info) {
+  Args args(env, info, "setAffinity");
+  uint32_t count = 0;
+  if (!args.ok()) return nullptr;
+  if (napi_get_array_length(env, args.raw(0), &count) != napi_ok) {
+    args.failType(0, "an array of CPU numbers");
+    return nullptr;
+  }
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value element = nullptr;
+    double cpu = -1;
+    if (napi_get_element(env, args.raw(0), i, &element) != napi_ok) return nullptr;
+    napi_get_value_double(env, element, &cpu);
+    if (!(cpu >= 0 && cpu < CPU_SETSIZE) || cpu != static_cast<int>(cpu)) {
+      args.failRange(0, "an array of CPU numbers from 0 to 1023", cpu);
+      return nullptr;
+    }
+    CPU_SET(static_cast<int>(cpu), &set);
+  }
+  return undefinedOrThrow(env, sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
+}
+
+napi_value getAffinity(napi_env env, napi_callback_info) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == -1) return throwSysError(env, errno, "sched_getaffinity");
+  Napi::Array result = Napi::Array::New(env);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (CPU_ISSET(cpu, &set)) result.Set(result.Length(), cpu);
+  }
+  return result;
+}
+
+}  // namespace faultline

@@ -1,0 +1,85 @@
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "args.h"
+#include "fault_record.h"
+#include "result.h"
+#include "sys_error.h"
+#include "uffd.h"
+
+namespace faultline {
+
+namespace {
+
+uint64_t monotonicNs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+constexpr int kTimedOut = 0;
+constexpr int kStopped = -1;
+
+/** One read. Return: faults put, 0 when another thread was faster or only other events came, or -errno. */
+int readBatch(int uffd, const FaultArrays& arrays, size_t capacity) {
+  uffd_msg messages[kFaultBatch];
+  const ssize_t bytes = read(uffd, messages, capacity * sizeof(uffd_msg));
+  if (bytes < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+  size_t faults = 0;
+  for (size_t i = 0; i < static_cast<size_t>(bytes) / sizeof(uffd_msg); i++) {
+    if (messages[i].event == UFFD_EVENT_PAGEFAULT) arrays.put(faults++, messages[i]);
+  }
+  return static_cast<int>(faults);
+}
+
+/**
+ * Sleep and read until there is something to report. The stop event is looked at before the faults: whoever signals
+ * it wants the worker, however many faults keep coming. Return: faults, kTimedOut, kStopped, or -errno - 1.
+ */
+int waitForFaults(int uffd, int stopEvent, const FaultArrays& arrays, size_t capacity, uint64_t deadline) {
+  for (;;) {
+    const uint64_t now = monotonicNs();
+    const uint64_t left = deadline > now ? deadline - now : 0;
+    const timespec timeout = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+    pollfd polled[] = {{uffd, POLLIN, 0}, {stopEvent, POLLIN, 0}};
+    const int ready = ppoll(polled, 2, &timeout, nullptr);
+    if (ready == -1 && errno != EINTR) return -errno - 1;
+    if (ready > 0) {
+      if ((polled[1].revents & POLLIN) != 0) return kStopped;
+      if (((polled[0].revents | polled[1].revents) & (POLLNVAL | POLLERR | POLLHUP)) != 0) return -EBADF - 1;
+      const int faults = readBatch(uffd, arrays, capacity);
+      if (faults > 0) return faults;
+      if (faults < 0) return faults - 1;
+    }
+    if (left == 0) return kTimedOut;
+  }
+}
+
+}  // namespace
+
+napi_value readFaults(napi_env env, napi_callback_info info) {
+  const uint64_t entered = monotonicNs();
+  Args args(env, info, "readFaults");
+  const int uffd = args.integer(0);
+  const int stopEvent = args.integer(1);
+  const View<double> addresses = args.float64s(2, 1);
+  const size_t capacity = std::min(addresses.length, kFaultBatch);
+  const View<int32_t> flags = args.int32s(3, capacity);
+  const View<int32_t> threads = args.int32s(4, capacity);
+  const View<double> clock = args.float64s(5, 2);
+  const double timeoutMs = args.milliseconds(6);
+  if (!args.ok()) return nullptr;
+
+  const FaultArrays arrays{addresses.data, flags.data, threads.data};
+  const uint64_t deadline = entered + static_cast<uint64_t>(timeoutMs * 1e6);
+  const int result = waitForFaults(uffd, stopEvent, arrays, capacity, deadline);
+  clock.data[0] = static_cast<double>(entered);
+  clock.data[1] = static_cast<double>(monotonicNs());
+  if (result < kStopped) return throwSysError(env, -(result + 1), "read userfaultfd");
+  return toJs(env, result);
+}
+
+}  // namespace faultline

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <napi.h>
+
+/**
+ * Answers to faults. Hot calls: no throw, no allocation; 0 or a count, or -errno.
+ *
+ * EAGAIN and partial completion are dealt with here. A call that stops after some pages gives the bytes it did; asked
+ * for the rest, it gives the error. EEXIST means that somebody else mapped the page while its fault was queued: the
+ * sleeper is woken here, even with kResolveDontWake, because nobody else will and its page is there.
+ */
+namespace faultline {
+
+inline constexpr uint64_t kResolveWp = 1;
+inline constexpr uint64_t kResolveDontWake = 2;
+inline constexpr uint64_t kProtectWp = 1;
+
+napi_value resolveCopy(napi_env env, napi_callback_info info);
+napi_value resolveContinue(napi_env env, napi_callback_info info);
+napi_value resolvePoison(napi_env env, napi_callback_info info);
+napi_value writeProtect(napi_env env, napi_callback_info info);
+napi_value wakeRange(napi_env env, napi_callback_info info);
+
+}  // namespace faultline
