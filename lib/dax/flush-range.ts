@@ -29,7 +29,6 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
   const last = Math.floor((offset + length - 1) / Page.Size)
   kernel.locking.beginFault(kernel, inode, first, last, true)
   let flushed = 0
-  let examined = 0
   for (let page = nextDirtyPage(kernel, inode, first, last); page >= 0;) {
     const start = Math.max(offset, page * Page.Size)
     const end = Math.min(offset + length, (page + 1) * Page.Size)
@@ -41,7 +40,6 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
       break
     }
     flushed += lines
-    examined += to - from + 1
     page = page < last ? nextDirtyPage(kernel, inode, page + 1, last) : -1
   }
   kernel.locking.endFault(kernel, inode)

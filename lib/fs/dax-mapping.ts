@@ -79,7 +79,7 @@ export class DaxMapping implements Disposable {
    * Source: vfs_fsync_range of the range (K70, FACTS 6). Errors: RangeError, TypeError; EIO, ENOSPC… of the media.
    */
   msync(offset = 0, length: number = this.#length - offset, options?: MsyncOptions): void {
-    const start = this.#requireMapped('msync') ?? requireRange('offset', offset, 0, this.#length, 'bytes')
+    const start = this.#requireOffset('msync', offset)
     if (start % Page.Size !== 0) {
       throw new RangeError(`offset must be a multiple of the page size (${Page.Size}) but received ${offset}`)
     }
@@ -101,7 +101,7 @@ export class DaxMapping implements Disposable {
    * Return: lines that had changed. Errors: RangeError, TypeError.
    */
   flush(offset = 0, length: number = this.#length - offset): number {
-    const start = this.#requireMapped('flush') ?? requireRange('offset', offset, 0, this.#length, 'bytes')
+    const start = this.#requireOffset('flush', offset)
     requireRange('length', length, 0, this.#length - start, 'bytes')
     if (this.#info.sharing === 'private') return 0
     return this.#calls.run('flush', (machine) =>
@@ -124,7 +124,7 @@ export class DaxMapping implements Disposable {
   tryRead(offset: number, length: number): Uint8Array
   tryRead<Target extends ArrayBufferView>(offset: number, target: Target): Target
   tryRead(offset: number, into: number | ArrayBufferView): ArrayBufferView {
-    const start = this.#requireMapped('tryRead') ?? requireRange('offset', offset, 0, this.#length, 'bytes')
+    const start = this.#requireOffset('tryRead', offset)
     const target =
       typeof into === 'number' ? new Uint8Array(requireRange('length', into, 0, this.#length - start, 'bytes')) : into
     const bytes = requireBuffer('target', target)
@@ -140,7 +140,7 @@ export class DaxMapping implements Disposable {
    * Errors: EIO with `offset`, as tryRead: past EOF, no space for the block, a bad page. EACCES on a read-only mapping.
    */
   tryWrite(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): void {
-    const start = this.#requireMapped('tryWrite') ?? requireRange('offset', offset, 0, this.#length, 'bytes')
+    const start = this.#requireOffset('tryWrite', offset)
     const bytes = requireBuffer('source', source)
     requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
     if (this.#info.protection === 'r') throw new PmemError('EACCES', 'tryWrite', 'the mapping is read-only')
@@ -165,10 +165,10 @@ export class DaxMapping implements Disposable {
     this.unmap()
   }
 
-  /** Errors: EBADF after unmap. Return: undefined, so that calls read `requireMapped() ?? requireRange()`. */
-  #requireMapped(syscall: string): undefined {
+  /** Errors: EBADF after unmap, TypeError, RangeError. */
+  #requireOffset(syscall: string, offset: unknown): number {
     if (!this.#mapped) throw new PmemError('EBADF', syscall, 'the mapping was unmapped')
-    return undefined
+    return requireRange('offset', offset, 0, this.#length, 'bytes')
   }
 
   /** Not under the freeze: the copy may fault, and a power failure may come in between as it may between two loads. */

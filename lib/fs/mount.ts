@@ -134,7 +134,7 @@ export function attach(handle: MountHandle): Pmem {
     if (words.cas(HeaderWord.Users, users, users + 1) === users) break
   }
   try {
-    return new Pmem(openMachine(addon, machine))
+    return new Pmem(openMachine(addon, machine), true)
   } catch (error) {
     words.add(HeaderWord.Users, -1)
     throw error
@@ -142,15 +142,18 @@ export function attach(handle: MountHandle): Pmem {
 }
 
 export class Pmem implements Disposable, FileOwner {
+  /** @internal */
   readonly calls: SystemCalls
   readonly #machine: Machine
+  readonly #attached: boolean
   readonly #files = new Set<DaxFile>()
   readonly #mappings = new Set<DaxMapping>()
   #closed = false
 
   /** Made by mount and attach. */
-  constructor(machine: Machine) {
+  constructor(machine: Machine, attached = false) {
     this.#machine = machine
+    this.#attached = attached
     this.calls = new SystemCalls(machine)
     openMounts.add(this)
     installExitHook()
@@ -230,7 +233,10 @@ export class Pmem implements Disposable, FileOwner {
   sync(): void {
     this.#run('sync', (machine) => {
       let first = 0
-      for (const inode of liveInodes(machine)) first ||= syncFile(machine, inode)
+      for (const inode of liveInodes(machine)) {
+        const error = syncFile(machine, inode)
+        first ||= error
+      }
       checkResult(first, 'sync')
     })
   }
@@ -279,6 +285,13 @@ export class Pmem implements Disposable, FileOwner {
     this.close()
   }
 
+  /** @internal The thread is going down without having closed the mount. */
+  threadExits(): void {
+    const { words } = this.#machine
+    if (this.#attached) this.close()
+    else addon.signalEvent(words.load(HeaderWord.StopEvent))
+  }
+
   /** @internal */
   fileClosed(file: DaxFile): void {
     this.#files.delete(file)
@@ -319,9 +332,9 @@ export function machineOf(pmem: Pmem): Machine {
  * Nothing of this mount exists afterwards. Mappings are gone already, so no fault can arrive when the workers stop.
  * Return: the error of the final sync, if there was one.
  */
-function unmount(machine: Machine): unknown {
+function unmount(machine: Machine): PmemError | undefined {
   const { words } = machine
-  let failure: unknown
+  let failure: PmemError | undefined
   if (words.load(HeaderWord.State) === MachineState.Live) {
     writeLock(words, HeaderWord.Freeze)
     for (const inode of liveInodes(machine)) {
@@ -355,15 +368,15 @@ function zeroesOf(words: SharedWords): number {
 }
 
 /**
- * A thread that exits without closing leaves nothing half done for others: its mappings go, and if it was the last, the
- * workers are told to stop, so that the process need not wait for them. Nothing is written back: that is what close is
- * for, and a power failure is what an exit without it means.
+ * A thread that exits without closing leaves nothing half done for others. One that only attached closes what it has.
+ * The one that mounted tells the workers to stop, so that the process need not wait for them; it writes nothing back:
+ * that is what close is for, and an exit without it is a power failure.
  */
 function installExitHook(): void {
   if (exitHookInstalled) return
   exitHookInstalled = true
   process.on('exit', () => {
-    for (const pmem of openMounts) addon.signalEvent(machineOf(pmem).words.load(HeaderWord.StopEvent))
+    for (const pmem of [...openMounts]) pmem.threadExits()
   })
 }
 

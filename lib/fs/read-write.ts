@@ -117,7 +117,8 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
       inodes.setFlags(inode, InodeFlag.Dirty)
       machine.threads.count(machine.self, Counter.BytesWritten, done)
       const error = noteUnfenced(machine, inode, offset, done)
-      if (error < 0) return error
+      // No room to remember what is on its way: it arrives at once, which a cache may do at any time.
+      if (error < 0) return evict(machine, inode, offset, done)
     }
     return done
   } finally {
@@ -205,6 +206,16 @@ function fillForWrite(machine: Machine, inode: number, page: number): Errno {
   if (isEmpty(entry)) removeLockedEntry(machine, inode, page, entry)
   else unlockEntry(machine, inode, page, entry)
   return error < 0 ? error : 0
+}
+
+/** Return: `length`, or -errno of the media. */
+function evict(machine: Machine, inode: number, offset: number, length: number): Errno {
+  const first = offset - (offset % Page.LineSize)
+  const end = Math.ceil((offset + length) / Page.LineSize) * Page.LineSize
+  const error = machine.pending.supersede(inode, first, end - first, () =>
+    machine.media.writeback(inode, first, end - first, machine.inodes.sizeOf(inode)),
+  )
+  return error < 0 ? error : length
 }
 
 function shrinkTo(machine: Machine, inode: number, size: number): void {

@@ -15,6 +15,7 @@
  *   Mmap        i_mmap: MmapHead and the NextInFile links (leaf)
  *   Size…       written under Rwsem and the exclusive range; read anywhere through sizeOf (two words, see there)
  */
+import { assert } from '../assert.js'
 import { Page } from '../constants.js'
 import { RadixTree } from '../tree/radix-tree.js'
 import { RangeLockWord } from '../sync/range-lock.js'
@@ -47,8 +48,8 @@ export const enum InodeWord {
   ErrorSequence = 3,
   ErrorNumber = 4,
   Rwsem = 6,
-  RangeLock = Rwsem + RwSemaphoreWord.Size,
-  Sync = RangeLock + RangeLockWord.Size,
+  RangeLock = 8,
+  Sync = 11,
   Blocks = 12,
   Pages = 13,
   Mmap = 14,
@@ -67,9 +68,6 @@ export const enum InodeWord {
   MediaBase = 40,
   /** Bytes of address space behind CacheBase and MediaBase: the file cannot grow past them while it is open. */
   Reserve = 42,
-  /** Host inode and device number: what a name must still refer to. */
-  HostInode = 44,
-  HostDevice = 46,
   NameLength = 48,
   /** UTF-8, 255 bytes, four to a word. */
   Name = 49,
@@ -88,7 +86,11 @@ export class InodeTable {
     private readonly base: number,
     readonly capacity: number,
   ) {
-    if (InodeWord.TreeRoot + RadixTree.ROOT_WORDS > InodeWord.SizeSequence) throw new Error('inode layout')
+    const apart =
+      InodeWord.RangeLock - InodeWord.Rwsem >= RwSemaphoreWord.Size &&
+      InodeWord.Sync - InodeWord.RangeLock >= RangeLockWord.Size &&
+      InodeWord.SizeSequence - InodeWord.TreeRoot >= RadixTree.ROOT_WORDS
+    assert(apart, 'words of an inode overlap')
   }
 
   /** Word address of a record. */

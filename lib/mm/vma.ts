@@ -16,7 +16,7 @@ import { PmemError } from '../errors.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
 import { getNumber, loadNumber, storeNumber } from '../sync/wide.js'
-import { InodeTable, InodeWord } from './inode.js'
+import { type InodeTable, InodeWord } from './inode.js'
 
 export const enum VmaState {
   Free = 0,

@@ -26,7 +26,7 @@ import type { Media } from '../media/media.js'
 import type { InodeTable } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
-import { Threads, ThreadWord } from '../sync/threads.js'
+import { type Threads, ThreadWord } from '../sync/threads.js'
 import { Counter } from '../stats.js'
 
 const enum LineWord {
@@ -121,7 +121,7 @@ export class PendingLines {
     if (words.load(head) === 0) return 0
     let first: Errno = 0
     mutexLock(words, this.base + Header.Mutex)
-    for (let record = words.get(head), next = 0; record !== 0; record = next) {
+    for (let record = words.get(head), next: number; record !== 0; record = next) {
       next = words.get(this.#at(record) + LineWord.NextOfOwner)
       const error = this.#commit(record)
       if (error < 0) {
@@ -164,7 +164,7 @@ export class PendingLines {
     if (this.count === 0) return
     mutexLock(this.words, this.base + Header.Mutex)
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      let next = 0
+      let next: number
       for (let record = this.words.get(this.base + Header.Size + bucket); record !== 0; record = next) {
         const at = this.#at(record)
         next = this.words.get(at + LineWord.NextInPage)

@@ -14,7 +14,7 @@
 import { assert } from '../assert.js'
 import { mutexLock, mutexUnlock } from './mutex.js'
 import type { SharedWords } from './shared-words.js'
-import { Threads, ThreadWord } from './threads.js'
+import { type Threads, ThreadWord } from './threads.js'
 
 export const enum RangeLockWord {
   Mutex = 0,

@@ -13,7 +13,7 @@
 import { assert } from '../assert.js'
 import { mutexLock, mutexUnlock } from './mutex.js'
 import type { SharedWords } from './shared-words.js'
-import { Threads, ThreadWord } from './threads.js'
+import { type Threads, ThreadWord } from './threads.js'
 
 export const enum Wake {
   /** One exclusive waiter, and every non-exclusive one. For a lock that became free: only one can have it. */
@@ -86,7 +86,7 @@ export class WaitTable {
     if (words.load(bucket + BucketWord.Head) === 0) return 0
     let woken = 0
     mutexLock(words, bucket + BucketWord.Mutex)
-    for (let id = words.get(bucket + BucketWord.Head), next = 0; id !== 0; id = next) {
+    for (let id = words.get(bucket + BucketWord.Head), next: number; id !== 0; id = next) {
       const record = this.threads.at(id)
       next = words.get(record + ThreadWord.WaitNext)
       if (words.get(record + ThreadWord.WaitMapping) !== mapping) continue
