@@ -1,0 +1,55 @@
+/** How the command line ends: statuses, and one line for each error that is the world's. */
+import { constants as osConstants } from 'node:os'
+import { BugError } from '../assert.js'
+import type { Capability } from '../binding/capability.js'
+import { missingNeeds, probe } from '../binding/probe.js'
+
+export const enum ExitStatus {
+  Ok = 0,
+  Failed = 1,
+  Usage = 2,
+}
+
+/** An error that needs no stack: the message is for the user. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+}
+
+/** Errors: CommandError naming what this machine lacks and what mends it. */
+export function requireMachine(): void {
+  const lacking = missingNeeds(probe())
+  if (lacking.length === 0) return
+  throw new CommandError([`this machine cannot run faultline`, ...lacking.flatMap(describeMissing)].join('\n'))
+}
+
+/** Name, reason and remedy of a missing thing, a line each. */
+export function describeMissing(capability: Capability): string[] {
+  const { name, detail, reason, remedy } = capability
+  const lines = [`  ${name}: ${detail}`]
+  if (reason !== undefined) lines.push(`    why:  ${reason}`)
+  if (remedy !== undefined) lines.push(`    mend: ${remedy}`)
+  return lines
+}
+
+/** Return: what to print for an error that ended a command. A bug of faultline shows its stack, nothing else does. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return `faultline: ${String(error)}`
+  if (isBug(error)) return `faultline: ${error.stack ?? error.message}\nThis is a bug in faultline: please report it.`
+  return `faultline: ${error.message}${hintFor(error)}`
+}
+
+function isBug(error: Error): boolean {
+  // Wrong arguments were turned down before; these are ours. BugError says so itself.
+  return error instanceof BugError || ['TypeError', 'ReferenceError', 'RangeError'].includes(error.name)
+}
+
+function hintFor(error: Error): string {
+  // By the message: the writer process of the demo reports its error in words.
+  if (/\bENOSPC\b/.test(error.message)) return '\n  mend: make room, or name a larger place: TMPDIR=/large/disk'
+  return ''
+}
+
+/** Return: the status of a process that ends because of this signal, as a shell counts it. */
+export function signalStatus(signal: NodeJS.Signals): number {
+  return 128 + osConstants.signals[signal]
+}

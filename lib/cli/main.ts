@@ -1,0 +1,110 @@
+#!/usr/bin/env node
+/**
+ * The command line. Commands are loaded when they are run: `probe` must answer on a machine where the rest cannot even
+ * be imported.
+ *
+ * Status: 0 done, 1 failed (one line says why), 2 wrong usage.
+ */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { ExitStatus, describeFailure } from './failure.js'
+
+const ROUNDS_DEFAULT = 20
+const ROUNDS_MAX = 100_000
+
+let status: ExitStatus = ExitStatus.Ok
+
+function makeProgram(): Command {
+  const program = new Command('faultline')
+    .description('Persistent memory, emulated: files you can map, fault in, sync, and lose power on.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showHelpAfterError('(faultline --help lists commands and options)')
+    .showSuggestionAfterError()
+    .exitOverride()
+
+  program
+    .command('probe')
+    .summary('what this machine can do')
+    .description('What this machine can do; for each missing thing the reason, and the command that mends it.')
+    .argument('[pool]', 'directory of a pool: its file system is probed too (writes and removes a small file there)')
+    .option('--json', 'print JSON')
+    .action(async (pool: string | undefined, options: { json?: boolean }) => {
+      const { probeCommand } = await import('./commands/probe.js')
+      status = probeCommand(pool, options)
+    })
+
+  program
+    .command('stat')
+    .summary('size, extents, entries and tags of a file of a pool')
+    .description(
+      'Size, extents (hole, unwritten, written; first page frame number), tree entries by kind, and tags of a file ' +
+        'of a pool. Mounts the pool meanwhile; when another process has it mounted, shows what the host file tells.',
+    )
+    .argument('<file>', 'path of a media file: pool/name')
+    .option('--json', 'print JSON')
+    .action(async (file: string, options: { json?: boolean }) => {
+      const { statCommand } = await import('./commands/stat.js')
+      status = await statCommand(file, options)
+    })
+
+  program
+    .command('demo')
+    .summary('a real file through page faults, a log through power failures')
+    .description(
+      'Copy a real file into a pool and read it back through page faults; kill a process that appends to a ' +
+        'mapped log and verify it, again and again; the same with emulated power failures. Status 1 when anything ' +
+        'is lost.',
+    )
+    .option('--rounds <number>', 'power failures in each of parts 2 and 3', natural(1, ROUNDS_MAX), ROUNDS_DEFAULT)
+    .option('--seed <number>', 'of payloads, of the moments of kills, of what survives', natural(0, 2 ** 31 - 1), 1)
+    .option('--file <path>', 'the file to copy (default: the executable of Node.js)')
+    .option('--keep', 'leave the pools where they are, and say where')
+    .action(async (options: { rounds: number; seed: number; file?: string; keep?: boolean }) => {
+      const { demo } = await import('./commands/demo.js')
+      status = await demo(options)
+    })
+  return program
+}
+
+function natural(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN
+    if (value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function packageVersion(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+async function main(args: readonly string[]): Promise<ExitStatus> {
+  const program = makeProgram()
+  if (args.length === 0) {
+    program.outputHelp()
+    return ExitStatus.Ok
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return status
+  } catch (error) {
+    // Commander has said what is wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitStatus.Ok : ExitStatus.Usage
+    console.error(describeFailure(error))
+    return ExitStatus.Failed
+  }
+}
+
+// One line each, between results, instead of Node's own form.
+process.removeAllListeners('warning')
+process.on('warning', ({ message }) => console.error(`warning: ${message}`))
+// Whoever reads us may stop early (`faultline stat … | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(ExitStatus.Ok)
+})
+
+process.exitCode = await main(process.argv.slice(2))
