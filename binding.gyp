@@ -31,5 +31,17 @@
       # only one to load it would otherwise leave the process with handlers in unmapped memory.
       'ldflags': ['-Wl,-z,nodelete'],
     },
+    {
+      # The yardstick of the fault benchmarks: the same kernel work without Node.
+      'target_name': 'c_handler',
+      'type': 'executable',
+      'sources': ['native/bench/c_handler.cc'],
+      'defines': ['_GNU_SOURCE'],
+      'cflags!': ['-O3'],
+      'cflags': ['-O2'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
+      'libraries': ['-pthread'],
+    },
   ],
 }

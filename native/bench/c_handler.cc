@@ -1,0 +1,249 @@
+/**
+ * The yardstick of the fault benchmarks: a page fault handler in C++ without Node, doing the kernel work of one kind of
+ * fault and nothing else.
+ *
+ * What it shares with lib/fault/uffd-page-table.ts, so that the difference is the price of everything above it:
+ *   registered    a shared mapping of a memfd, MISSING | MINOR | WP, the same userfaultfd features
+ *   one fault     poll on the userfaultfd and a stop event, one batched read, one resolving call that wakes
+ *   read          COPY, protected, from a mapping of the media file (a real file)
+ *   hole-read     COPY, protected, from a page of zeroes        write   the same, writable
+ *   mkwrite       WRITEPROTECT off on a page a load has mapped  minor   CONTINUE, protected
+ * What it leaves out: locks, tree, block map, dirty tags, counters, more than one mapping.
+ *
+ * It takes --warm faults that are not measured and then --pages that are, one a page, in order, and prints one line of
+ * JSON. The hash is folded over the first word of each measured page: both sides prove to have done the same work.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "../uffd_abi.h"
+
+using namespace faultline;
+
+namespace {
+
+constexpr size_t kPage = 4096;
+constexpr size_t kBatch = 64;
+constexpr long kPollNs = 250'000'000;
+
+struct Options {
+  const char* op = "read";
+  const char* file = nullptr;
+  size_t pages = 16384;
+  size_t warm = 0;
+  int cpu = -1;
+
+  bool is(const char* name) const { return strcmp(op, name) == 0; }
+  bool stores() const { return is("write") || is("mkwrite"); }
+  bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
+  size_t total() const { return warm + pages; }
+};
+
+[[noreturn]] void die(const char* what) {
+  fprintf(stderr, "c_handler: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+[[noreturn]] void usage(const char* wrong) {
+  fprintf(
+      stderr,
+      "c_handler: %s\nusage: c_handler --op read|hole-read|write|mkwrite|minor [--file PATH] [--pages N] [--warm N] "
+      "[--cpu N]\n",
+      wrong);
+  exit(2);
+}
+
+size_t number(const char* name, const char* text) {
+  char* end = nullptr;
+  const unsigned long long value = strtoull(text, &end, 10);
+  if (*text == '-' || *text == '\0' || *end != '\0' || value > (1ULL << 32)) usage(name);
+  return value;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc) usage(argv[i]);
+    const char* value = argv[i + 1];
+    if (strcmp(argv[i], "--op") == 0) {
+      options.op = value;
+    } else if (strcmp(argv[i], "--file") == 0) {
+      options.file = value;
+    } else if (strcmp(argv[i], "--pages") == 0) {
+      options.pages = number(argv[i], value);
+    } else if (strcmp(argv[i], "--warm") == 0) {
+      options.warm = number(argv[i], value);
+    } else if (strcmp(argv[i], "--cpu") == 0) {
+      options.cpu = static_cast<int>(number(argv[i], value));
+    } else {
+      usage(argv[i]);
+    }
+  }
+  if (options.pages == 0) usage("--pages must be at least 1");
+  if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
+  if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
+  return options;
+}
+
+void* map(int fd, size_t length, int protection, int flags) {
+  void* address = mmap(nullptr, length, protection, flags | MAP_NORESERVE, fd, 0);
+  if (address == MAP_FAILED) die("mmap");
+  return address;
+}
+
+int openUserfaultfd() {
+  int fd = -1;
+  const int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+  if (device != -1) {
+    fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+    close(device);
+  }
+  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
+  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
+  if (fd == -1) die("userfaultfd");
+  uffdio_api api = {};
+  api.api = UFFD_API;
+  api.features = kFeatureMissingShmem | kFeatureThreadId | kFeatureWp | kFeatureMinorShmem | kFeatureWpShmem |
+                 kFeatureWpUnpopulated;
+  if (ioctl(fd, UFFDIO_API, &api) == -1) die("UFFDIO_API");
+  return fd;
+}
+
+/** Resolves whatever comes, by the flags of the event. */
+class Handler {
+ public:
+  Handler(int uffd, int stopEvent, uint64_t base, const void* media, const void* zeroes)
+      : uffd_(uffd), stop_(stopEvent), base_(base), media_(media), zeroes_(zeroes) {}
+
+  void run() {
+    uffd_msg messages[kBatch];
+    for (;;) {
+      const timespec timeout = {0, kPollNs};
+      pollfd polled[] = {{uffd_, POLLIN, 0}, {stop_, POLLIN, 0}};
+      if (ppoll(polled, 2, &timeout, nullptr) == -1 && errno != EINTR) die("ppoll");
+      if ((polled[1].revents & POLLIN) != 0) return;
+      if ((polled[0].revents & POLLIN) == 0) continue;
+      const ssize_t bytes = read(uffd_, messages, sizeof messages);
+      if (bytes == -1 && errno != EAGAIN) die("read userfaultfd");
+      for (ssize_t i = 0; i < bytes / static_cast<ssize_t>(sizeof(uffd_msg)); i++) resolve(messages[i].arg.pagefault);
+    }
+  }
+
+ private:
+  template <typename Pagefault>
+  void resolve(const Pagefault& fault) {
+    const uint64_t address = fault.address & ~static_cast<uint64_t>(kPage - 1);
+    const bool isWrite = (fault.flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0;
+    if ((fault.flags & UFFD_PAGEFAULT_FLAG_WP) != 0) {
+      uffdio_writeprotect request = {{address, kPage}, 0};
+      if (ioctl(uffd_, UFFDIO_WRITEPROTECT, &request) == -1) die("UFFDIO_WRITEPROTECT");
+    } else if ((fault.flags & UFFD_PAGEFAULT_FLAG_MINOR) != 0) {
+      uffdio_continue request = {{address, kPage}, isWrite ? 0 : kContinueModeWp, 0};
+      if (ioctl(uffd_, UFFDIO_CONTINUE, &request) == -1) die("UFFDIO_CONTINUE");
+    } else {
+      const uint64_t source = media_ == nullptr ? reinterpret_cast<uint64_t>(zeroes_)
+                                                : reinterpret_cast<uint64_t>(media_) + (address - base_);
+      uffdio_copy request = {address, source, kPage, isWrite ? 0 : static_cast<uint64_t>(UFFDIO_COPY_MODE_WP), 0};
+      if (ioctl(uffd_, UFFDIO_COPY, &request) == -1) die("UFFDIO_COPY");
+    }
+  }
+
+  const int uffd_, stop_;
+  const uint64_t base_;
+  const void *const media_, *const zeroes_;
+};
+
+uint32_t fold(uint32_t hash, uint32_t word) {
+  return (hash ^ word) * 0x01000193U;
+}
+
+uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) {
+  uint32_t hash = 0;
+  for (size_t page = first; page < end; page++) {
+    volatile uint32_t* word = words + page * (kPage / sizeof(uint32_t));
+    if (stores) {
+      *word = static_cast<uint32_t>(page) + 1;
+    } else {
+      hash = fold(hash, *word);
+    }
+  }
+  return hash;
+}
+
+uint64_t monotonicNs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+/** The cache as earlier faults would have left it: every page in the memfd, none in the page table. */
+void fillCache(int cache, const void* media, size_t length) {
+  for (size_t done = 0; done < length;) {
+    const ssize_t bytes = pwrite(cache, static_cast<const char*>(media) + done, length - done, done);
+    if (bytes <= 0) die("pwrite");
+    done += static_cast<size_t>(bytes);
+  }
+}
+
+void pin(int cpu) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(cpu, &cpus);
+  if (sched_setaffinity(0, sizeof cpus, &cpus) == -1) die("sched_setaffinity");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  // Before any thread is made: they inherit it.
+  if (options.cpu >= 0) pin(options.cpu);
+  const size_t length = options.total() * kPage;
+
+  const void* media = nullptr;
+  if (options.hasData()) {
+    const int file = open(options.file, O_RDONLY | O_CLOEXEC);
+    if (file == -1) die(options.file);
+    media = map(file, length, PROT_READ, MAP_SHARED);
+  }
+  const int cache = memfd_create("c_handler", MFD_CLOEXEC);
+  if (cache == -1 || ftruncate(cache, static_cast<off_t>(length)) == -1) die("memfd");
+  if (options.is("minor")) fillCache(cache, media, length);
+  auto* words = static_cast<volatile uint32_t*>(map(cache, length, PROT_READ | PROT_WRITE, MAP_SHARED));
+  const auto base = reinterpret_cast<uint64_t>(words);
+
+  const int uffd = openUserfaultfd();
+  const uint64_t modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
+  uffdio_register request = {{base, length}, modes, 0};
+  if (ioctl(uffd, UFFDIO_REGISTER, &request) == -1) die("UFFDIO_REGISTER");
+  const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop == -1) die("eventfd");
+  Handler handler(uffd, stop, base, media, map(-1, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS));
+  std::thread thread([&handler] { handler.run(); });
+
+  if (options.is("mkwrite")) touch(words, 0, options.total(), false);
+  touch(words, 0, options.warm, options.stores());
+  const uint64_t start = monotonicNs();
+  uint32_t hash = touch(words, options.warm, options.total(), options.stores());
+  const uint64_t elapsed = monotonicNs() - start;
+  if (options.stores()) hash = touch(words, options.warm, options.total(), false);
+
+  if (eventfd_write(stop, 1) == -1) die("eventfd_write");
+  thread.join();
+  printf("{\"op\":\"%s\",\"pages\":%zu,\"nsPerFault\":%.1f,\"hash\":%u}\n", options.op, options.pages,
+         static_cast<double>(elapsed) / static_cast<double>(options.pages), hash);
+  return 0;
+}

@@ -1,0 +1,34 @@
+/** How each figure of the benchmarks reads, and the bound it is held to. */
+import type { FigureCase } from './protocol.js'
+
+export interface FigureInfo {
+  readonly key: string
+  readonly label: string
+  readonly unit: string
+  /** The figure should not be above. */
+  readonly limit?: number
+}
+
+/** TypeScript against C, pinned to one CPU. */
+export const FAULT_RATIO_LIMIT = 1.15
+
+export const FIGURES: Readonly<Record<FigureCase, readonly FigureInfo[]>> = {
+  msync: [
+    { key: 'smallMicroseconds', label: 'msync, one dirty page, 1 MiB mapping', unit: 'µs' },
+    { key: 'largeMicroseconds', label: 'msync, one dirty page, 1 GiB mapping', unit: 'µs' },
+    { key: 'ratio', label: 'large to small', unit: 'x', limit: 2 },
+  ],
+  sparse: [
+    { key: 'openMs', label: 'open a new sparse file of 1 TiB', unit: 'ms' },
+    { key: 'windowsMs', label: 'map 32 windows anywhere in it, load and store', unit: 'ms' },
+    { key: 'totalMs', label: 'both', unit: 'ms', limit: 500 },
+  ],
+  state: [{ key: 'bytesPerPage', label: 'kernel state for each page touched', unit: 'bytes', limit: 16 }],
+  mount: [
+    { key: 'mountMs', label: 'mount with two fault workers', unit: 'ms' },
+    { key: 'openMs', label: 'open a file with data', unit: 'ms' },
+    { key: 'mapMs', label: 'map it', unit: 'ms' },
+    { key: 'firstLoadMs', label: 'first load', unit: 'ms' },
+    { key: 'totalMs', label: 'all of it', unit: 'ms' },
+  ],
+}

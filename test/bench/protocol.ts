@@ -1,0 +1,47 @@
+/** What the benchmark process and its children tell each other. */
+
+/** One kind of page fault; the same names as c_handler's --op. */
+export const FAULT_CASES = ['read', 'hole-read', 'write', 'mkwrite', 'minor'] as const
+export type FaultCase = (typeof FAULT_CASES)[number]
+
+/** What only the TypeScript side has. */
+export const FIGURE_CASES = ['msync', 'sparse', 'state', 'mount'] as const
+export type FigureCase = (typeof FIGURE_CASES)[number]
+
+export type CaseName = FaultCase | FigureCase
+
+/** How much a child does. */
+export interface Scale {
+  /** Faults before the clock starts: compiled code, warm caches. */
+  readonly warm: number
+  /** Pages measured. */
+  readonly pages: number
+  /** msync calls measured on each of the two mappings. */
+  readonly syncs: number
+}
+
+export interface ChildRequest extends Scale {
+  readonly name: CaseName
+  /** Pool directory; holds DATA_FILE and HOLE_FILE of `warm + pages` pages. */
+  readonly pool: string
+  readonly seed: number
+}
+
+/** What one measured run of faults says, on either side. */
+export interface FaultRun {
+  readonly op: string
+  readonly pages: number
+  readonly nsPerFault: number
+  /** Folded over the first word of each measured page: equal work, equal hash. */
+  readonly hash: number
+}
+
+/** Named measurements of one child: units are in figures.ts. */
+export type FigureRun = Readonly<Record<string, number>>
+
+export const DATA_FILE = 'data.pm'
+export const HOLE_FILE = 'hole.pm'
+
+export function isFaultCase(name: CaseName): name is FaultCase {
+  return (FAULT_CASES as readonly string[]).includes(name)
+}

@@ -1,0 +1,175 @@
+/**
+ * Running cases: each measurement in a process of its own, TypeScript and C by turns.
+ *
+ * By turns, because a machine drifts (clock, temperature, neighbours): what the two sides differ in is then the sides.
+ * Who goes first changes from round to round. Pinned means every thread of the child, V8's helpers too: the child
+ * inherits the affinity its parent has while it starts it, on both sides alike.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { addon } from '../../lib/binding/load.js'
+import { Page } from '../../lib/constants.js'
+import {
+  type CaseName,
+  type ChildRequest,
+  DATA_FILE,
+  type FaultCase,
+  type FaultRun,
+  type FigureCase,
+  type FigureRun,
+  HOLE_FILE,
+  type Scale,
+  isFaultCase,
+} from './protocol.js'
+import { type Summary, median, summarise } from './statistics.js'
+
+export interface RunOptions extends Scale {
+  readonly rounds: number
+  readonly seed: number
+  /** CPU all threads of a fault benchmark are pinned to; undefined: none. */
+  readonly cpu: number | undefined
+}
+
+/** ns a fault of both sides, and their ratio: of the medians, and of each round. */
+export interface FaultResult {
+  readonly name: FaultCase
+  readonly pages: number
+  readonly hash: number
+  readonly typescript: Summary
+  readonly c: Summary
+  readonly ratio: number
+  readonly roundRatios: Summary
+}
+
+export interface FigureResult {
+  readonly name: FigureCase
+  readonly figures: Readonly<Record<string, Summary>>
+}
+
+export type CaseResult = FaultResult | FigureResult
+
+const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
+const C_HANDLER = join(projectRoot, 'build/Release/c_handler')
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
+const CHILD_TIMEOUT_MS = 120_000
+
+/**
+ * Run one case. `tick` is called after each measurement.
+ * Errors: a child that fails or does other work than its counterpart.
+ */
+export async function runCase(name: CaseName, options: RunOptions, tick: () => void): Promise<CaseResult> {
+  const pool = mkdtempSync(join(process.env['FAULTLINE_BENCH_DIR'] ?? tmpdir(), 'faultline-bench-'))
+  try {
+    const { warm, pages, syncs, seed } = options
+    preparePool(pool, warm + pages, seed)
+    const request: ChildRequest = { name, pool, warm, pages, syncs, seed }
+    if (!isFaultCase(name)) return await runFigures(name, request, options, tick)
+    return await runFaults(name, request, options, tick)
+  } finally {
+    rmSync(pool, { recursive: true, force: true })
+  }
+}
+
+async function runFaults(
+  name: FaultCase,
+  request: ChildRequest,
+  options: RunOptions,
+  tick: () => void,
+): Promise<FaultResult> {
+  const typescript: FaultRun[] = []
+  const c: FaultRun[] = []
+  const sides = [
+    async () => typescript.push((await runTypescript(request, options.cpu)) as FaultRun),
+    async () => c.push((await runC(name, request, options.cpu)) as FaultRun),
+  ]
+  for (let round = 0; round < options.rounds; round++) {
+    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
+      await side()
+      tick()
+    }
+  }
+  const runs = [...typescript, ...c]
+  const hashes = new Set(runs.map(({ hash }) => hash))
+  if (hashes.size !== 1) throw new Error(`the sides of '${name}' did different work: hashes ${[...hashes].join(', ')}`)
+  const nanoseconds = (side: readonly FaultRun[]): number[] => side.map(({ nsPerFault }) => nsPerFault)
+  const ratios = nanoseconds(typescript).map((value, round) => value / (c[round] as FaultRun).nsPerFault)
+  return {
+    name,
+    pages: request.pages,
+    hash: (runs[0] as FaultRun).hash,
+    typescript: summarise(nanoseconds(typescript)),
+    c: summarise(nanoseconds(c)),
+    ratio: median(nanoseconds(typescript)) / median(nanoseconds(c)),
+    roundRatios: summarise(ratios),
+  }
+}
+
+async function runFigures(
+  name: FigureCase,
+  request: ChildRequest,
+  options: RunOptions,
+  tick: () => void,
+): Promise<FigureResult> {
+  const runs: FigureRun[] = []
+  for (let round = 0; round < options.rounds; round++) {
+    const scratch = join(request.pool, name)
+    rmSync(scratch, { recursive: true, force: true })
+    // Not pinned: these cases use the mount's default of two workers.
+    runs.push((await runTypescript(request, undefined)) as FigureRun)
+    tick()
+  }
+  const keys = Object.keys(runs[0] ?? {})
+  return {
+    name,
+    figures: Object.fromEntries(keys.map((key) => [key, summarise(runs.map((run) => run[key] as number))])),
+  }
+}
+
+/** Measurements `runCase` makes, for a progress bar. */
+export function measurementsOf(name: CaseName, rounds: number): number {
+  return isFaultCase(name) ? rounds * 2 : rounds
+}
+
+function preparePool(pool: string, pages: number, seed: number): void {
+  const data = Buffer.alloc(pages * Page.Size)
+  for (let page = 0; page < pages; page++) data.writeInt32LE(Math.imul(page + 1, 0x9e3779b1) ^ seed, page * Page.Size)
+  mkdirSync(pool, { recursive: true })
+  writeFileSync(join(pool, DATA_FILE), data)
+  writeFileSync(join(pool, HOLE_FILE), '')
+  truncateSync(join(pool, HOLE_FILE), pages * Page.Size)
+}
+
+function runTypescript(request: ChildRequest, cpu: number | undefined): Promise<unknown> {
+  return runPinned(process.execPath, [MAIN, '--child', JSON.stringify(request)], cpu)
+}
+
+function runC(name: FaultCase, { pool, pages, warm }: ChildRequest, cpu: number | undefined): Promise<unknown> {
+  if (!existsSync(C_HANDLER)) throw new Error(`${C_HANDLER} is missing: build it with \`npm run build:native\``)
+  const file = join(pool, DATA_FILE)
+  return runPinned(C_HANDLER, ['--op', name, '--file', file, '--pages', `${pages}`, '--warm', `${warm}`], cpu)
+}
+
+/** Return: what the program printed, parsed. */
+function runPinned(program: string, args: readonly string[], cpu: number | undefined): Promise<unknown> {
+  const before = addon.getAffinity()
+  if (cpu !== undefined) addon.setAffinity([cpu])
+  let child
+  try {
+    // The child is forked before spawn returns.
+    child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_TIMEOUT_MS })
+  } finally {
+    if (cpu !== undefined) addon.setAffinity(before)
+  }
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(output))
+      else reject(new Error(`${program} ended with ${signal ?? `status ${String(code)}`}: ${args.join(' ')}`))
+    })
+  })
+}
