@@ -91,7 +91,8 @@ export function requireBuffer(name: string, value: unknown): Uint8Array {
 
 /**
  * An options object: plain, or left out. An option that does not exist is an error, because a misspelled `sync: true`
- * that is silently ignored loses data. The values themselves are for the other checks.
+ * that is silently ignored loses data. undefined is left out, null is an error. The values themselves are for the other
+ * checks.
  * Return: the object, or an empty one.
  */
 export function requireOptions<Options extends object>(
@@ -102,7 +103,8 @@ export function requireOptions<Options extends object>(
   if (value === undefined) return {}
   const given: unknown = value
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongType(name, 'an object', given)
-  for (const option of Object.keys(given)) {
+  for (const [option, setting] of Object.entries(given)) {
+    if (setting === null) throw wrongType(option, 'left out or have a value', setting)
     if ((known as readonly string[]).includes(option)) continue
     const hint = didYouMean(option, known)
     throw new TypeError(`${name} must have only the options ${known.join(', ')} but received '${option}'${hint}`)

@@ -4,7 +4,7 @@
  * Everything is sized at mount and never grows (D1): running out is an error that names the option. Memory is committed
  * only where it is touched, so the defaults are generous.
  */
-import { requireInteger, requireOneOf, requireOptions, requireRange, requireSize } from './args.js'
+import { requireAligned, requireInteger, requireOneOf, requireOptions, requireRange, requireSize } from './args.js'
 import { Page, PFN_LIMIT } from './constants.js'
 
 export interface MountOptions {
@@ -78,7 +78,7 @@ export function resolveConfig(options: unknown): MountConfig {
   const given: MountOptions = requireOptions<MountOptions>('mount options', options ?? {}, OPTION_NAMES)
   const inject = requireOptions<InjectOptions>('inject', given.inject ?? {}, ['faultHandlerThrowsAt'])
   const capacity = requireSize('capacity', given.capacity ?? '16GiB')
-  const capacityPages = Math.floor(capacity / Page.Size)
+  const capacityPages = requireAligned('capacity', capacity, Page.Size, 'the page size') / Page.Size
   requireRange('capacity', capacityPages, 1, PFN_LIMIT - Page.PmdPages, 'pages of 4096 bytes')
   const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? 2, 1, 64)
   const waitBuckets = requireRange('waitBuckets', given.waitBuckets ?? 4096, 1, 1 << 16)

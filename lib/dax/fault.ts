@@ -1,7 +1,7 @@
 /**
  * The page fault (dax_iomap_pte_fault), 4 KiB.
  *
- * One function serves them all; what a fault turns out to be is decided by three questions, asked in this order with the
+ * One function serves all; what a fault turns out to be is decided by three questions, asked in this order with the
  * entry locked: is it a store to a private mapping, does the file have a block there, is it a store.
  *
  *                        hole / unwritten                block
@@ -13,6 +13,7 @@
  * Order: range lock → entry lock → block map (ilock) → tree (i_pages) → page table → unlock → range unlock. The page
  * table is changed before the entry is unlocked (D4).
  */
+import { Page } from '../constants.js'
 import { ErrorNumber, type Errno } from '../errors.js'
 import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
@@ -21,7 +22,8 @@ import { VmaFlag } from '../mm/vma.js'
 import { Counter, FaultKind } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { type Entry, errnoOf, isData, isErrorEntry } from '../tree/entry.js'
-import { grabEntry, unlockEntry } from './grab-entry.js'
+import { Mark } from '../tree/root.js'
+import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from './grab-entry.js'
 import { insertEntry, insertHole } from './insert-entry.js'
 import type { Kernel } from './kernel.js'
 
@@ -98,23 +100,27 @@ function readFault(kernel: Kernel, vma: number, inode: number, pgoff: number, en
 
 /** Context: entry locked; unlocks it. */
 function writeFault(kernel: Kernel, vma: number, inode: number, pgoff: number, entry: Entry, access: number): number {
-  const before = lookupBlock(kernel, inode, pgoff)
-  const pfn = before === 0 ? allocateBlock(kernel, inode, pgoff) : before
+  const pfn = allocateBlock(kernel, inode, pgoff)
+  // What it found there: with the entry locked nobody else changes that.
+  const isNew = kernel.blockCursor.state !== BlockState.Written
   if (pfn < 0 || kernel.pfns.isPoisoned(pfn)) return failLocked(kernel, vma, inode, pgoff, entry)
 
   // A present page whose entry is data keeps its place in the page table; any other was or will be unmapped.
   const upgrade = isData(entry) && (access & Access.Protected) !== 0
   const now = insertEntry(kernel, inode, pgoff, entry, pfn, true)
   // A new block holds nothing but zeroes, whatever media has there (S0.10).
-  const source = before === 0 ? PageSource.Zero : PageSource.Media
+  const source = isNew ? PageSource.Zero : PageSource.Media
   const error = upgrade
     ? kernel.pageTable.makeWritable(vma, pgoff)
     : kernel.pageTable.mapPage(vma, pgoff, source, inCache(access), true)
-  if (error < 0) return failLocked(kernel, vma, inode, pgoff, now)
+  if (error < 0) {
+    forgetDirt(kernel, inode, pgoff)
+    return failLocked(kernel, vma, inode, pgoff, now)
+  }
   unlockEntry(kernel, inode, pgoff, now)
 
-  kernel.threads.count(kernel.self, before === 0 ? Counter.MajorFaults : Counter.MinorFaults, 1)
-  if (before === 0) return FaultKind.HoleWrite
+  kernel.threads.count(kernel.self, isNew ? Counter.MajorFaults : Counter.MinorFaults, 1)
+  if (isNew) return FaultKind.HoleWrite
   if (upgrade) return FaultKind.Mkwrite
   return (access & Access.Cached) !== 0 ? FaultKind.MinorWrite : FaultKind.DataWrite
 }
@@ -147,7 +153,8 @@ export function lookupBlock(kernel: Kernel, inode: number, pgoff: number): numbe
 }
 
 /**
- * Make the page a written block: allocate in a hole, convert an unwritten one.
+ * Make the page a written block: allocate in a hole, convert an unwritten one, leave a written one alone. The state it
+ * was in is in kernel.blockCursor.
  * Context: entry locked, or i_rwsem held exclusively; takes ilock.
  * Return: its pfn, or -errno.
  */
@@ -163,6 +170,19 @@ export function allocateBlock(kernel: Kernel, inode: number, pgoff: number): num
   mutexUnlock(kernel.words, at + InodeWord.Blocks)
   if (pfn > 0 && state !== BlockState.Written) kernel.inodes.setFlags(inode, InodeFlag.MetadataDirty)
   return pfn
+}
+
+/**
+ * The store that made the page DIRTY did not happen. Without a page in the cache there is nothing to write back, and a
+ * sync that looked for it there would find, and write, zeroes.
+ * Context: entry locked; takes i_pages.
+ */
+function forgetDirt(kernel: Kernel, inode: number, pgoff: number): void {
+  if (kernel.media.isCached(inode, pgoff * Page.Size, Page.Size)) return
+  lockPages(kernel, inode)
+  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.Dirty)
+  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.ToWrite)
+  unlockPages(kernel, inode)
 }
 
 function inCache(access: number): boolean {

@@ -53,6 +53,8 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
 
 /** Context: shared range held. Return: lines of one page put on their way, or -errno. */
 function flushLines(kernel: Kernel, inode: number, page: number, from: number, to: number): Errno {
+  // A fault sets DIRTY before it fills the cache (K52). No store can have been made to a page that is not there yet.
+  if (!kernel.media.isCached(inode, page * Page.Size, Page.Size)) return 0
   const differing = kernel.media.diffPage(inode, page)
   if (differing < 0) return differing
   let flushed = 0

@@ -7,10 +7,10 @@
  *   entry   the word as it is in the tree at that moment; it is worthless once the lock is dropped, unless it is LOCKED
  *   pages   the inode's i_pages mutex, which guards the tree; every change of an entry word is made under it
  *
- * The contract of the queue (K15, S0.4, S2.6): who was woken exclusively must lock the entry (its unlock wakes the next)
+ * The contract of the queue (K15, S0.4, S2.6): who was woken exclusively must lock the entry (unlock wakes the next)
  * or call putUnlockedEntry. Who finds the entry gone passes nothing on, so whoever removed it must wake everyone.
  */
-import { assert } from '../assert.js'
+import { BugError, assert } from '../assert.js'
 import { ErrorNumber } from '../errors.js'
 import { InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
@@ -88,7 +88,7 @@ export function wakeEntry(kernel: Kernel, inode: number, index: number, entry: E
  * Return: the entry as it is now.
  */
 export function lockEntry(kernel: Kernel, inode: number, index: number, entry: Entry): Entry {
-  assert(!isLocked(entry), 'lockEntry of a locked entry', () => dump(kernel, inode))
+  if (isLocked(entry)) bug('lockEntry of a locked entry', kernel, inode)
   const locked = lockedEntry(entry)
   kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), locked)
   holdEntryLock(kernel)
@@ -110,8 +110,7 @@ export function unlockEntry(kernel: Kernel, inode: number, index: number, entry:
 export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, entry: Entry): void {
   const start = startOf(index, entry)
   const root = rootOf(kernel, inode)
-  const found = kernel.tree.load(root, start)
-  assert(isLocked(found) && found === lockedEntry(entry), 'unlock of an entry not locked', () => dump(kernel, inode))
+  if (kernel.tree.load(root, start) !== lockedEntry(entry)) bug('unlock of an entry not locked', kernel, inode)
   kernel.tree.store(root, start, orderOf(entry), unlockedEntry(entry))
   releaseEntryLock(kernel)
   wakeEntry(kernel, inode, index, entry, Wake.Next)
@@ -122,7 +121,7 @@ export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, 
  * The lock comes before any question to the file system (S0.3): whoever asks for blocks asks alone.
  *
  * Context: takes i_pages; sleeps while the entry is locked unless `maySleep` is false; holds no entry lock on entry.
- * Return: the locked entry; errorEntry(EAGAIN) when it would have had to sleep, errorEntry(ENOMEM) when the node pool is
+ * Return: the locked entry; errorEntry(EAGAIN) when it would have had to sleep, errorEntry(ENOMEM) if the node pool is
  * exhausted.
  */
 export function grabEntry(kernel: Kernel, inode: number, index: number, maySleep: boolean): Entry {
@@ -145,17 +144,18 @@ export function grabEntry(kernel: Kernel, inode: number, index: number, maySleep
 /** Note that this thread holds an entry lock: every sleep asserts that it holds none (D4). */
 function holdEntryLock(kernel: Kernel): void {
   const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
-  assert(kernel.words.get(at) === 0, 'a second entry lock in one thread', { thread: kernel.self })
+  assert(kernel.words.get(at) === 0, 'a second entry lock in one thread', kernel.self)
   kernel.words.set(at, 1)
 }
 
 /** The entry the caller locked has left the tree or was unlocked. */
 export function releaseEntryLock(kernel: Kernel): void {
   const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
-  assert(kernel.words.get(at) === 1, 'unlock by a thread that holds no entry lock', { thread: kernel.self })
+  assert(kernel.words.get(at) === 1, 'unlock by a thread that holds no entry lock', kernel.self)
   kernel.words.set(at, 0)
 }
 
-function dump(kernel: Kernel, inode: number): string {
-  return dumpTree(kernel.tree, rootOf(kernel, inode))
+/** A failed assertion of the fault path, out of line: a passing one costs a comparison and allocates nothing. */
+function bug(message: string, kernel: Kernel, inode: number): never {
+  throw new BugError(message, dumpTree(kernel.tree, rootOf(kernel, inode)))
 }

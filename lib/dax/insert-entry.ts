@@ -39,7 +39,7 @@ export function insertEntry(
   pfn: number,
   dirty: boolean,
 ): Entry {
-  assert(isLocked(entry), 'insert into an entry that is not locked', { inode, index })
+  assert(isLocked(entry), 'insert into an entry that is not locked', index)
   if (dirty) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
   const start = startOf(index, entry)
   const pages = 1 << orderOf(entry)
@@ -53,7 +53,7 @@ export function insertEntry(
     associate(kernel, inode, start, pfn, pages)
     kernel.tree.store(root, start, orderOf(entry), now)
   } else {
-    assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', { inode, index, pfn })
+    assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', index)
   }
   if (dirty) kernel.tree.setMark(root, index, Mark.Dirty)
   unlockPages(kernel, inode)
@@ -66,7 +66,7 @@ export function insertEntry(
  * Return: the entry as it is now, locked.
  */
 export function insertHole(kernel: Kernel, inode: number, index: number, entry: Entry): Entry {
-  assert(isLocked(entry) && !isData(entry), 'a hole over data (K6)', { inode, index })
+  assert(isLocked(entry) && !isData(entry), 'a hole over data (K6)', index)
   const now = lockedEntry(zeroEntry(isPmd(entry)))
   if (now === entry) return entry
   lockPages(kernel, inode)

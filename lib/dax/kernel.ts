@@ -1,7 +1,7 @@
 /**
  * The machine that kernel code runs on: all shared structures of a mount and its three ports, as one thread sees them.
  *
- * Nothing here is state: two threads' Kernel objects over the same SharedArrayBuffer are interchangeable but for `self`.
+ * Nothing here is state: two threads' Kernel objects over the same SharedArrayBuffer are equal but for `self`.
  */
 import type { BlockCursor, BlockMap } from '../media/block-map.js'
 import type { ExtentTree } from '../media/extent-tree.js'

@@ -17,6 +17,7 @@ import { Page } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { readLock, readUnlock } from '../sync/rw-semaphore.js'
 import { ExtentCursor } from '../media/extent-tree.js'
 import { Cursor } from '../tree/cursor.js'
 import { type Entry, NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf, unlockedEntry } from '../tree/entry.js'
@@ -128,11 +129,22 @@ export function noteUnfenced(kernel: Kernel, inode: number, offset: number, leng
  * The fence of a sync: what write(2) put on its way is on media when this returns.
  *
  * One sync at a time: a second one that finds the set empty may not return before the first has written what it took.
- * A range leaves the set only after it was written, so an error keeps it for the next sync.
+ * A range leaves the set only after it was written, so an error keeps it for the next sync. No write(2) may come in
+ * between: what it notes of the same lines would leave the set unwritten. Hence i_rwsem, shared.
  *
- * Context: holds no entry lock; takes the Sync mutex over host writes, and ilock inside it.
+ * Context: holds no entry lock; takes i_rwsem shared, the Sync mutex over host writes, and ilock inside it.
  */
 export function drainUnfenced(kernel: Kernel, inode: number): Errno {
+  const rwsem = kernel.inodes.at(inode) + InodeWord.Rwsem
+  readLock(kernel.words, rwsem)
+  try {
+    return drainLocked(kernel, inode)
+  } finally {
+    readUnlock(kernel.words, rwsem)
+  }
+}
+
+function drainLocked(kernel: Kernel, inode: number): Errno {
   const at = kernel.inodes.at(inode)
   const root = at + InodeWord.UnfencedRoot
   const range = new ExtentCursor()

@@ -2,8 +2,8 @@
  * The fault worker: a thread that reads page faults and has them served.
  *
  * It blocks in native code (poll on the userfaultfd and the stop event), never in JS, and reaches no other thread but
- * through shared words: the main thread may be asleep in the very fault this worker has to serve, so anything that needs
- * its event loop (console, postMessage, a late import) would hang both.
+ * through shared words: the main thread may be asleep in the very fault this worker has to serve, so anything that
+ * needs its event loop (console, postMessage, a late import) would hang both.
  *
  * When serving throws (D11): the error is written to stderr at once, the mount is dead from then on, and this worker
  * goes on to answer every fault with SIGBUS. Nothing hangs and nothing reads zeroes.
@@ -13,7 +13,8 @@ import { workerData } from 'node:worker_threads'
 import { addon } from '../binding/load.js'
 import { Page } from '../constants.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
-import { FaultBatch, accountBatch, serveBatch } from './serve-batch.js'
+import { ThreadWord } from '../sync/threads.js'
+import { FaultBatch, timeBatch, serveBatch } from './serve-batch.js'
 
 /** How long a worker sleeps before it looks whether its thread was told to terminate. */
 const POLL_MILLISECONDS = 250
@@ -21,15 +22,20 @@ const POLL_MILLISECONDS = 250
 class FaultWorker {
   readonly #machine: Machine
   readonly #batch = new FaultBatch()
+  readonly #uffd: number
+  readonly #stop: number
   /** Faults of the batch that were read and are not known to be answered. */
   #unanswered = 0
 
   constructor(machine: Machine) {
     this.#machine = machine
+    this.#uffd = machine.words.load(HeaderWord.Uffd)
+    this.#stop = machine.words.load(HeaderWord.StopEvent)
   }
 
   run(): void {
     const { words, threads, self } = this.#machine
+    words.set(threads.at(self) + ThreadWord.FaultWorker, 1)
     words.add(HeaderWord.WorkersReady, 1)
     words.notify(HeaderWord.WorkersReady)
     try {
@@ -52,7 +58,7 @@ class FaultWorker {
     for (let count = 0; ;) {
       const arrived = batch.clock[1] as number
       const next = this.#read()
-      if (count > 0) accountBatch(this.#machine, batch, count, (batch.clock[0] as number) - arrived)
+      if (count > 0) timeBatch(this.#machine, batch, count, (batch.clock[0] as number) - arrived)
       if (next < 0) return
       count = next
       this.#unanswered = count
@@ -72,8 +78,8 @@ class FaultWorker {
 
   /** The page goes first, since poison needs an empty place; the cache keeps its bytes. */
   #failBatch(count: number): void {
-    const { addon: native, words } = this.#machine
-    const uffd = words.load(HeaderWord.Uffd)
+    const { addon: native } = this.#machine
+    const uffd = this.#uffd
     for (let i = 0; i < count; i++) {
       const address = this.#batch.addresses[i] as number
       native.dropPages(address, Page.Size)
@@ -83,11 +89,9 @@ class FaultWorker {
   }
 
   #read(): number {
-    const { addon: native, words } = this.#machine
+    const { addon: native } = this.#machine
     const { addresses, flags, threads, clock } = this.#batch
-    const uffd = words.load(HeaderWord.Uffd)
-    const stop = words.load(HeaderWord.StopEvent)
-    return native.readFaults(uffd, stop, addresses, flags, threads, clock, POLL_MILLISECONDS)
+    return native.readFaults(this.#uffd, this.#stop, addresses, flags, threads, clock, POLL_MILLISECONDS)
   }
 }
 

@@ -185,6 +185,11 @@ export function markDead(words: SharedWords, reason: string): void {
   words.store(HeaderWord.DeathLength, bytes.length)
 }
 
+/** Has the fault handler failed? Locks it held are held for ever then: waiting for one is an EIO. */
+export function isDead(words: SharedWords): boolean {
+  return words.load(HeaderWord.State) === MachineState.Dead
+}
+
 /** Why the mount is dead. */
 export function deathReason(words: SharedWords): string {
   const bytes = new Uint8Array(words.load(HeaderWord.DeathLength))

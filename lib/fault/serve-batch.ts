@@ -39,16 +39,20 @@ export function serveBatch(machine: Machine, batch: FaultBatch, count: number): 
     machine.threads.count(machine.self, Counter.FaultsRetried, 1)
     blocked--
   }
+  countBatch(machine, batch, count)
 }
 
-/** Count the batch. `elapsed`: nanoseconds from its arrival to the next wait, shared out evenly. */
-export function accountBatch(machine: Machine, batch: FaultBatch, count: number, elapsed: number): void {
+/** Count the batch by kind. Right after serving it: stats() of a thread that just faulted should know of it. */
+function countBatch(machine: Machine, batch: FaultBatch, count: number): void {
   machine.threads.count(machine.self, Counter.FaultBatches, 1)
+  for (let i = 0; i < count; i++) machine.threads.count(machine.self, Counter.Faults + (batch.kinds[i] as number), 1)
+}
+
+/** Note what the batch took: nanoseconds from its arrival to the next wait, shared out evenly. */
+export function timeBatch(machine: Machine, batch: FaultBatch, count: number, elapsed: number): void {
   const share = Math.round(elapsed / count)
   for (let i = 0; i < count; i++) {
-    const kind = batch.kinds[i] as number
-    machine.threads.count(machine.self, Counter.Faults + kind, 1)
-    machine.threads.count(machine.self, Counter.FaultNanoseconds + kind, share)
+    machine.threads.count(machine.self, Counter.FaultNanoseconds + (batch.kinds[i] as number), share)
   }
 }
 
@@ -74,6 +78,6 @@ function isRepeated(batch: FaultBatch, i: number): boolean {
 
 /** The failure the mount option inject.faultHandlerThrowsAt asks for. */
 function burnFuse(machine: Machine): void {
-  if (machine.words.load(HeaderWord.FaultFuse) === 0) return
+  if (machine.handle.config.throwAtFault === 0) return
   if (machine.words.add(HeaderWord.FaultFuse, -1) === 1) throw new Error('injected: the fault handler throws')
 }

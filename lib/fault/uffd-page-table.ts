@@ -28,6 +28,8 @@ const enum Resolve {
 const enum Protect {
   On = 1,
   Off = 0,
+  /** Off, and nobody is woken. */
+  OffUnwoken = 2,
 }
 
 const enum Pte {
@@ -102,6 +104,9 @@ export class UffdPageTable implements PageTable {
   failPage(vma: number, pgoff: number): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
     if (this.#entryAt(address) !== Pte.Anonymous) this.addon.dropPages(address, Page.Size)
+    // What was protected leaves a marker behind when it is dropped, and poison is refused over one: the access would
+    // fault for ever. Lifting the protection of nothing takes the marker away; the wake comes when all is done.
+    this.addon.writeProtect(this.uffd, address, Page.Size, Protect.OffUnwoken)
     const error = this.addon.resolvePoison(this.uffd, address, Page.Size, 0)
     this.addon.wakeRange(this.uffd, address, Page.Size)
     return error < 0 ? error : 0

@@ -1,6 +1,14 @@
 /** An open file of a pool. */
 import { constants as bufferConstants } from 'node:buffer'
-import { requireAligned, requireBuffer, requireOneOf, requireOptions, requireRange, requireSize } from '../args.js'
+import {
+  requireAligned,
+  requireBoolean,
+  requireBuffer,
+  requireOneOf,
+  requireOptions,
+  requireRange,
+  requireSize,
+} from '../args.js'
 import { Page } from '../constants.js'
 import { PmemError, checkResult, pmemError } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
@@ -178,11 +186,12 @@ export class DaxFile implements Disposable {
     const mode = requireOneOf('mode', given.mode ?? 'allocate', ['allocate', 'punch', 'zero'])
     const offset = requireRange('offset', given.offset, 0, Number.MAX_SAFE_INTEGER, 'bytes')
     const length = requireRange('length', given.length, 1, Number.MAX_SAFE_INTEGER - offset, 'bytes')
+    const keepSize = requireBoolean('keepSize', given.keepSize ?? false)
     this.#run('fallocate', (machine) => {
       this.#requireWritable('fallocate')
       const error =
         mode === 'allocate'
-          ? allocateRange(machine, this.#inode, offset, length, given.keepSize === true)
+          ? allocateRange(machine, this.#inode, offset, length, keepSize)
           : zeroRange(machine, this.#inode, offset, length, mode === 'zero')
       checkResult(error, 'fallocate', this.name)
     })

@@ -1,9 +1,9 @@
 /** A mapping of a file: the memory itself, and the calls that act on it. */
-import { requireBuffer, requireOptions, requireRange } from '../args.js'
+import { requireAligned, requireBuffer, requireOneOf, requireOptions, requireRange } from '../args.js'
 import { Page } from '../constants.js'
 import { flushRange } from '../dax/flush-range.js'
 import { PmemError, checkResult } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import { type Machine, isDead } from '../fault/machine.js'
 import { VmaFlag } from '../mm/vma.js'
 import { Counter } from '../stats.js'
 import { putInode } from './inode-cache.js'
@@ -72,25 +72,20 @@ export class DaxMapping implements Disposable {
   }
 
   /**
-   * msync(MS_SYNC): what was stored to these bytes, through any mapping of the file, is durable when it returns. Works in
-   * whole pages, as the kernel does: other bytes of the same pages become durable too.
+   * msync(MS_SYNC): what was stored to these bytes, through any mapping of the file, is durable when it returns. Works
+   * in whole pages, as the kernel does: other bytes of the same pages become durable too.
    *
    * offset: of the mapping, a multiple of 4096; length: bytes, default: to the end. A private mapping writes nothing.
    * Source: vfs_fsync_range of the range (K70, FACTS 6). Errors: RangeError, TypeError; EIO, ENOSPC… of the media.
    */
-  msync(offset = 0, length: number = this.#length - offset, options?: MsyncOptions): void {
-    const start = this.#requireOffset('msync', offset)
-    if (start % Page.Size !== 0) {
-      throw new RangeError(`offset must be a multiple of the page size (${Page.Size}) but received ${offset}`)
-    }
-    requireRange('length', length, 0, this.#length - start, 'bytes')
-    const { mode = 'sync' } = requireOptions<MsyncOptions>('msync options', options, ['mode'])
-    if (!['sync', 'async', 'invalidate'].includes(mode)) {
-      throw new RangeError(`mode must be one of 'sync', 'async', 'invalidate' but received '${mode}'`)
-    }
-    if (mode !== 'sync' || length === 0 || this.#info.sharing === 'private') return
+  msync(offset = 0, length?: number, options?: MsyncOptions): void {
+    const [start, bytes] = this.#requirePart('msync', offset, length)
+    requireAligned('offset', start, Page.Size, 'the page size')
+    const given = requireOptions<MsyncOptions>('msync options', options, ['mode'])
+    const mode = requireOneOf('mode', given.mode ?? 'sync', ['sync', 'async', 'invalidate'])
+    if (mode !== 'sync' || bytes === 0 || this.#info.sharing === 'private') return
     const first = (this.#info.offset + start) / Page.Size
-    const last = Math.floor((this.#info.offset + start + length - 1) / Page.Size)
+    const last = Math.floor((this.#info.offset + start + bytes - 1) / Page.Size)
     this.#calls.run('msync', (machine) => checkResult(syncRange(machine, this.#inode, first, last), 'msync'))
   }
 
@@ -100,17 +95,16 @@ export class DaxMapping implements Disposable {
    *
    * Return: lines that had changed. Errors: RangeError, TypeError.
    */
-  flush(offset = 0, length: number = this.#length - offset): number {
-    const start = this.#requireOffset('flush', offset)
-    requireRange('length', length, 0, this.#length - start, 'bytes')
+  flush(offset = 0, length?: number): number {
+    const [start, bytes] = this.#requirePart('flush', offset, length)
     if (this.#info.sharing === 'private') return 0
     return this.#calls.run('flush', (machine) =>
-      checkResult(flushRange(machine, this.#inode, this.#info.offset + start, length), 'flush'),
+      checkResult(flushRange(machine, this.#inode, this.#info.offset + start, bytes), 'flush'),
     )
   }
 
   /** flush and fence: what these bytes are now is durable when it returns. */
-  persist(offset = 0, length: number = this.#length - offset): void {
+  persist(offset = 0, length?: number): void {
     this.flush(offset, length)
     this.#calls.fence()
   }
@@ -171,6 +165,13 @@ export class DaxMapping implements Disposable {
     return requireRange('offset', offset, 0, this.#length, 'bytes')
   }
 
+  /** A part of the mapping; without a length it reaches to the end. Return: offset and length. */
+  #requirePart(syscall: string, offset: unknown, length: unknown): [start: number, bytes: number] {
+    const start = this.#requireOffset(syscall, offset)
+    const rest = this.#length - start
+    return [start, length === undefined ? rest : requireRange('length', length, 0, rest, 'bytes')]
+  }
+
   /** Not under the freeze: the copy may fault, and a power failure may come in between as it may between two loads. */
   #guarded(
     syscall: string,
@@ -199,10 +200,17 @@ export class DaxMapping implements Disposable {
   }
 }
 
-/** Context: waits for faults being served on the mapping. */
+/**
+ * Context: waits for faults being served on the mapping. On a dead mount the handler may have died as a user of it,
+ * with any lock held: the memory goes all the same, the tables stay as they are.
+ */
 export function unmapVma(machine: Machine, vma: number, buffer: ArrayBuffer): void {
   const { vmas, addon } = machine
-  if (!vmas.retire(vma)) return
+  try {
+    if (!vmas.retire(vma)) return
+  } catch (error) {
+    if (!isDead(machine.words)) throw error
+  }
   addon.detachArrayBuffer(buffer)
   addon.unmap(vmas.addressOf(vma), vmas.pagesOf(vma) * Page.Size)
   vmas.release(vma)

@@ -5,12 +5,13 @@
  * unless it holds stores no sync has written: a power failure may lose those, closing a file must not. Such an inode
  * stays until it is opened again, or the mount is closed, which writes it back.
  */
+import { constants as hostConstants, rmSync } from 'node:fs'
 import type { Addon } from '../binding/addon.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { rootOf } from '../dax/grab-entry.js'
 import { PmemError, checkResult } from '../errors.js'
-import { HeaderWord, type Machine } from '../fault/machine.js'
+import { HeaderWord, type Machine, isDead } from '../fault/machine.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
@@ -64,10 +65,18 @@ export function holdInode(machine: Machine, inode: number): void {
   machine.words.add(machine.inodes.at(inode) + InodeWord.References, 1)
 }
 
-/** Give a reference back; drops the inode when it was the last one and nothing would be lost. */
+/**
+ * Give a reference back; drops the inode when it was the last one and nothing would be lost. On a dead mount the inode
+ * stays: unmount takes it down with the rest.
+ */
 export function putInode(machine: Machine, inode: number): void {
   const { words } = machine
-  mutexLock(words, HeaderWord.Inodes)
+  try {
+    mutexLock(words, HeaderWord.Inodes)
+  } catch (error) {
+    if (isDead(words)) return
+    throw error
+  }
   try {
     const before = words.add(machine.inodes.at(inode) + InodeWord.References, -1)
     if (before !== 1) return
@@ -103,7 +112,8 @@ export function isClean(machine: Machine, inode: number): boolean {
 }
 
 /**
- * Forget an inode: entries, blocks, cache, descriptors. Media keeps what it has; a file whose name is gone loses that too.
+ * Forget an inode: entries, blocks, cache, descriptors. Media keeps what it has; a file whose name is gone loses that
+ * too.
  * Context: table mutex held, no reference left.
  */
 export function dropInode(machine: Machine, inode: number): void {
@@ -123,8 +133,8 @@ export function dropInode(machine: Machine, inode: number): void {
 }
 
 /**
- * Fill the block map from the holes and data of the media file, out of the reservation for files not loaded. A file that
- * someone put into the pool, or wrote to, since the mount has no reservation yet.
+ * Fill the block map from the holes and data of the media file, out of the reservation for files not loaded. A file
+ * that someone put into the pool, or wrote to, since the mount has no reservation yet.
  *
  * Context: the file's pages are not in use; takes ilock. Errors: ENOSPC.
  */
@@ -143,7 +153,7 @@ export function loadBlocks(machine: Machine, inode: number): void {
   }
 }
 
-/** Empty the block map; what media holds stays reserved, blocks that were allocated and never written are free again. */
+/** Empty the block map. What media holds stays reserved; blocks allocated and never written are free again. */
 export function unloadBlocks(machine: Machine, inode: number): void {
   const { inodes, blocks, pfns, words } = machine
   const at = inodes.at(inode)
@@ -187,6 +197,7 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
     loadBlocks(machine, inode)
   } catch (error) {
     abandon(machine, inode)
+    if (media.created) removeMedia(machine, request.name)
     throw hostError(error, 'open', request.name)
   }
   words.store(at + InodeWord.References, 1)
@@ -224,6 +235,11 @@ function abandon(machine: Machine, inode: number): void {
   words.store(inodes.at(inode) + InodeWord.State, InodeState.Free)
 }
 
+/** An open that failed leaves no file it made. */
+function removeMedia(machine: Machine, name: string): void {
+  rmSync(`${machine.handle.root}/${name}`, { force: true })
+}
+
 interface OpenedMedia {
   readonly fd: number
   readonly size: number
@@ -250,6 +266,7 @@ function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
     const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
     if (error < 0) {
       addon.closeFd(fd)
+      removeMedia(machine, request.name)
       throw new PmemError(error, 'open', undefined, request.name)
     }
     return { fd, size: request.size, created: true, readOnly: false }
@@ -262,7 +279,7 @@ function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
 
 function describe(addon: Addon, fd: number, request: OpenRequest): { fd: number; size: number } {
   const { size, mode } = addon.fileStatus(fd)
-  const regular = (mode & flag(addon.constants, 'S_IFMT')) === flag(addon.constants, 'S_IFREG')
+  const regular = (mode & hostConstants.S_IFMT) === hostConstants.S_IFREG
   if (regular) return { fd, size }
   addon.closeFd(fd)
   throw new PmemError('EINVAL', 'open', 'not a regular file', request.name)

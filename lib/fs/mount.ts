@@ -1,6 +1,7 @@
 /** A mounted pool, as one thread sees it. */
 import { isAbsolute, resolve } from 'node:path'
 import { unlinkSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
 import {
   requireBoolean,
   requireInteger,
@@ -14,7 +15,7 @@ import { addon } from '../binding/load.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError, checkResult } from '../errors.js'
-import { startFaultWorkers, stopFaultWorkers } from '../fault/fault-pool.js'
+import { startFaultWorkers } from '../fault/fault-pool.js'
 import {
   HeaderWord,
   MAGIC,
@@ -27,9 +28,8 @@ import {
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import type { MountStats } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
-import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
-import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
-import { getNumber, setNumber } from '../sync/wide.js'
+import { AtomicWords } from '../sync/shared-words.js'
+import { setNumber } from '../sync/wide.js'
 import { DaxFile, type FileOwner } from './dax-file.js'
 import type { DaxMapping } from './dax-mapping.js'
 import { dropInode, findInode, getInode, liveInodes } from './inode-cache.js'
@@ -38,13 +38,14 @@ import { dataPagesOf, hostError, isValidName, listPool, openPool } from './pool-
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
 import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
+import { abandonAll, endService, leaveUsers, reapThreads, unmount } from './unmount.js'
 
 export interface OpenOptions {
   /** Make the file if it is not there. Default false. */
   create?: boolean
   /** With create: fail with EEXIST if it is there. */
   exclusive?: boolean
-  /** Size in bytes, or a string such as '64MiB', of a file that is created; one that exists keeps its own. Default 0. */
+  /** Bytes, or a string such as '64MiB', of a file that is created; one that exists keeps its size. Default 0. */
   size?: number | string
   /** Refuse stores and writes through this open. */
   readOnly?: boolean
@@ -69,8 +70,8 @@ export interface MountHandle {
 
 const OPEN_OPTIONS: readonly (keyof OpenOptions)[] = ['create', 'exclusive', 'size', 'readOnly', 'mode', 'maxSize']
 
-/** Mounts of this thread that are open: told to stop when the thread exits without closing them. */
-const openMounts = new Set<Pmem>()
+/** Mounts this thread has open, and how it leaves each when it exits without closing them. */
+const openMounts = new Map<Pmem, () => void>()
 let exitHookInstalled = false
 
 /**
@@ -105,7 +106,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
-    return new Pmem(machine)
+    return new Pmem(machine, true)
   } catch (error) {
     if (stop >= 0) {
       addon.signalEvent(stop)
@@ -134,7 +135,7 @@ export function attach(handle: MountHandle): Pmem {
     if (words.cas(HeaderWord.Users, users, users + 1) === users) break
   }
   try {
-    return new Pmem(openMachine(addon, machine), true)
+    return new Pmem(openMachine(addon, machine), false)
   } catch (error) {
     words.add(HeaderWord.Users, -1)
     throw error
@@ -145,17 +146,18 @@ export class Pmem implements Disposable, FileOwner {
   /** @internal */
   readonly calls: SystemCalls
   readonly #machine: Machine
-  readonly #attached: boolean
   readonly #files = new Set<DaxFile>()
   readonly #mappings = new Set<DaxMapping>()
   #closed = false
 
   /** Made by mount and attach. */
-  constructor(machine: Machine, attached = false) {
+  constructor(machine: Machine, mounted: boolean) {
     this.#machine = machine
-    this.#attached = attached
     this.calls = new SystemCalls(machine)
-    openMounts.add(this)
+    openMounts.set(this, () => {
+      if (mounted && machine.words.load(HeaderWord.Users) > 1) endService(machine)
+      this.#leave(false)
+    })
     installExitHook()
   }
 
@@ -175,7 +177,8 @@ export class Pmem implements Disposable, FileOwner {
 
   /**
    * Open a file of the pool.
-   * Errors: ENOENT, EEXIST, EACCES, ENFILE (maxFiles), ELOOP, EINVAL (not a regular file), EBADF; TypeError, RangeError.
+   * Errors: ENOENT, EEXIST, EACCES, ENFILE (maxFiles), ELOOP, EINVAL (not a regular file), EBADF; TypeError,
+   * RangeError.
    */
   open(name: string, options: OpenOptions = {}): DaxFile {
     this.#requireName(name)
@@ -199,7 +202,13 @@ export class Pmem implements Disposable, FileOwner {
 
   /** Names of the files in the pool, sorted. */
   list(): string[] {
-    return this.#run('readdir', () => listPool(this.root))
+    return this.#run('readdir', () => {
+      try {
+        return listPool(this.root)
+      } catch (error) {
+        throw hostError(error, 'readdir', this.root)
+      }
+    })
   }
 
   /** Remove a name. Opens and mappings of the file stay usable; its blocks go with the last of them. */
@@ -259,6 +268,7 @@ export class Pmem implements Disposable, FileOwner {
   /** Counters since the mount, of all threads, and what is in use of the fixed pools. */
   stats(): MountStats {
     this.#requireOpen('stats')
+    this.calls.requireAlive('stats')
     return collectStats(this.#machine)
   }
 
@@ -269,27 +279,12 @@ export class Pmem implements Disposable, FileOwner {
    * Errors: of the final sync (EIO, ENOSPC…), after everything was torn down all the same; none when the mount is dead.
    */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    openMounts.delete(this)
-    const machine = this.#machine
-    for (const mapping of [...this.#mappings]) mapping.unmap()
-    for (const file of [...this.#files]) file.close()
-    const last = machine.words.add(HeaderWord.Users, -1) === 1
-    const error = last ? unmount(machine) : undefined
-    machine.threads.release(machine.self)
+    const error = this.#leave(true)
     if (error !== undefined) throw error
   }
 
   [Symbol.dispose](): void {
     this.close()
-  }
-
-  /** @internal The thread is going down without having closed the mount. */
-  threadExits(): void {
-    const { words } = this.#machine
-    if (this.#attached) this.close()
-    else addon.signalEvent(words.load(HeaderWord.StopEvent))
   }
 
   /** @internal */
@@ -305,6 +300,18 @@ export class Pmem implements Disposable, FileOwner {
   /** @internal */
   mappingGone(mapping: DaxMapping): void {
     this.#mappings.delete(mapping)
+  }
+
+  /** sync: write back when this is the last to leave. Return: what the final sync met. */
+  #leave(sync: boolean): PmemError | undefined {
+    if (this.#closed) return undefined
+    this.#closed = true
+    openMounts.delete(this)
+    const machine = this.#machine
+    for (const mapping of [...this.#mappings]) mapping.unmap()
+    for (const file of [...this.#files]) file.close()
+    machine.threads.release(machine.self)
+    return leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
   }
 
   #requireOpen(syscall: string): void {
@@ -329,54 +336,22 @@ export function machineOf(pmem: Pmem): Machine {
 }
 
 /**
- * Nothing of this mount exists afterwards. Mappings are gone already, so no fault can arrive when the workers stop.
- * Return: the error of the final sync, if there was one.
- */
-function unmount(machine: Machine): PmemError | undefined {
-  const { words } = machine
-  let failure: PmemError | undefined
-  if (words.load(HeaderWord.State) === MachineState.Live) {
-    writeLock(words, HeaderWord.Freeze)
-    for (const inode of liveInodes(machine)) {
-      const error = syncFile(machine, inode)
-      if (error < 0) failure ??= new PmemError(error, 'close', undefined, machine.inodes.nameOf(inode))
-    }
-    writeUnlock(words, HeaderWord.Freeze)
-  }
-  stopFaultWorkers(machine)
-  for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
-  words.store(HeaderWord.State, MachineState.Closed)
-  addon.unmap(zeroesOf(words), Page.Size)
-  for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
-    addon.closeFd(words.load(word))
-  }
-  return failure
-}
-
-/** Descriptors and kernel mappings of an inode; the shared words need no tidying any more. */
-function dropHostSide(machine: Machine, inode: number): void {
-  const { inodes } = machine
-  const reserve = inodes.number(inode, InodeWord.Reserve)
-  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
-  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
-  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
-  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
-}
-
-function zeroesOf(words: SharedWords): number {
-  return getNumber(words, HeaderWord.Zeroes)
-}
-
-/**
- * A thread that exits without closing leaves nothing half done for others. One that only attached closes what it has.
- * The one that mounted tells the workers to stop, so that the process need not wait for them; it writes nothing back:
- * that is what close is for, and an exit without it is a power failure.
+ * A thread that exits without closing. Nothing is written back: that is what close is for, and a power failure is what
+ * an exit without it means.
+ *
+ * A Worker leaves as close does, for the others go on (unless it mounted: see endService). When the main thread exits,
+ * all threads go, and none may sleep in a fault nobody serves any more, since Node waits for it. So: calls of other
+ * threads fail from here on, workers stop, and the userfaultfd is closed, which lets the host kernel answer what is
+ * left of their loads and stores.
  */
 function installExitHook(): void {
   if (exitHookInstalled) return
   exitHookInstalled = true
   process.on('exit', () => {
-    for (const pmem of [...openMounts]) pmem.threadExits()
+    for (const [pmem, leave] of [...openMounts]) {
+      if (isMainThread) abandonAll(machineOf(pmem))
+      else leave()
+    }
   })
 }
 
@@ -386,8 +361,9 @@ function warnUserModeOnly(): void {
   if (warned) return
   warned = true
   process.emitWarning(
-    'no permission for full userfaultfd: system calls on mapped memory (fs.read into a mapping and the like) fail with ' +
-      'EFAULT; loads and stores, DaxFile.read and DaxFile.write work. Run as root, or: sysctl vm.unprivileged_userfaultfd=1',
+    'no permission for full userfaultfd: system calls on mapped memory (fs.read into a mapping and the like) fail ' +
+      'with EFAULT; loads and stores, DaxFile.read and DaxFile.write work. ' +
+      'Run as root, or: sysctl vm.unprivileged_userfaultfd=1',
     { type: 'FaultlineWarning', code: 'FAULTLINE_USER_MODE_ONLY' },
   )
 }

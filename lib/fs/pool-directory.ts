@@ -121,6 +121,7 @@ export function isValidName(name: string): boolean {
 
 /** Errors of the host (Node's or the addon's) as ours: same code, our syscall and path. */
 export function hostError(error: unknown, syscall: string, path: string): unknown {
+  if (error instanceof PmemError) return error
   if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return error
   const reason = isErrno(error, 'ELOOP') ? 'a symbolic link in the way' : undefined
   return new PmemError(-Math.abs(error.errno), syscall, reason, path)

@@ -1,8 +1,9 @@
 /**
  * A power failure without the reboot: decide what reached media, then forget everything that did not.
  *
- * What may survive is what persist/pending-lines.ts says. A line that differs between cache and media is in one of three
- * states on media afterwards: as media has it, as the snapshot an unfenced flush took, or as the cache has it now.
+ * What may survive is what persist/pending-lines.ts says. A line that differs between cache and media is in one of
+ * three states on media afterwards: as media has it, as the snapshot an unfenced flush took, or as the cache has it
+ * now.
  *
  *   none     media as it is: nothing lucky
  *   all      every line as the cache has it: as if each had been evicted in time (an eADR machine)

@@ -1,9 +1,9 @@
 /**
  * read(2) and write(2) (dax_iomap_rw; K103–K107), coherent with every mapping because they work on the same cache.
  *
- * Neither puts entries into the tree or dirt on them (K74, K106): write's stores are non-temporal, on their way to media
- * at once, and durable at the next sync of the file. The user's buffer may itself be a mapping of the same file, so
- * copying may fault, and no entry lock is held while it does (K105).
+ * Neither puts entries into the tree or dirt on them (K74, K106): write's stores are non-temporal, on their way to
+ * media at once, and durable at the next sync of the file. The user's buffer may itself be a mapping of the same file,
+ * so copying may fault, and no entry lock is held while it does (K105).
  */
 import { Page } from '../constants.js'
 import { allocateBlock } from '../dax/fault.js'
@@ -68,11 +68,16 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
     } else {
       copied = addon.fillMemory(address + done, 0, step)
     }
-    if (copied <= 0) return done > 0 ? done : -ErrorNumber.EFAULT
+    if (copied <= 0) return done > 0 ? done : copyFailure(machine, address)
     done += copied
     if (copied < step) break
   }
   return done
+}
+
+/** Media that was cut short by a stranger is EIO, a buffer that cannot be written EFAULT. The copy says only EFAULT. */
+function copyFailure(machine: Machine, address: number): Errno {
+  return machine.addon.touchPages(address, 1, true) < 0 ? -ErrorNumber.EFAULT : -ErrorNumber.EIO
 }
 
 /** Return: BlockState of a page, or -EIO when it is poisoned (K107). */
@@ -185,17 +190,23 @@ function copyIn(machine: Machine, inode: number, address: number, length: number
   const edges = [Math.floor(offset / Page.Size), Math.floor((offset + length - 1) / Page.Size)]
   if (offset % Page.Size === 0) edges.shift()
   if ((offset + length) % Page.Size === 0) edges.pop()
+  // Where the copy stops for want of a source the host leaves a page of zeroes. It must be the file's own page.
+  if (addon.touchPages(address, length, false) < 0) {
+    for (let page = Math.floor(offset / Page.Size); page * Page.Size < offset + length; page++) edges.push(page)
+  }
   for (const page of new Set(edges)) {
     const error = fillForWrite(machine, inode, page)
     if (error < 0) return error
   }
+  // Faults of the buffer are taken here, since those inside pwrite fail under a userfaultfd for user mode only.
+  addon.touchPages(address, length, false)
   // pwrite puts a page into the cache whole or not at all: a fault on it meanwhile sees no half-filled page.
   return addon.writeFile(inodes.word(inode, InodeWord.CacheFd), address, length, offset)
 }
 
 /**
- * Bring a page that is only partly overwritten into the cache. Done with the entry locked, as a fault would: a fill must
- * not put media's bytes over what a fault's thread has stored meanwhile. An entry made for this alone goes again.
+ * Bring a page that is only partly overwritten into the cache. Done with the entry locked, as a fault would: a fill
+ * must not put media's bytes over what a fault's thread has stored meanwhile. An entry made for this alone goes again.
  */
 function fillForWrite(machine: Machine, inode: number, page: number): Errno {
   const offset = page * Page.Size

@@ -53,7 +53,8 @@ export function extendFile(machine: Machine, inode: number, size: number): Errno
   const before = inodes.sizeOf(inode)
   if (before % Page.Size !== 0) {
     const tail = Math.min(size, Math.ceil(before / Page.Size) * Page.Size) - before
-    const error = media.zeroCache(inode, before, tail)
+    let error = media.zeroCache(inode, before, tail)
+    if (error >= 0) error = renewSnapshots(machine, inode, before, before + tail)
     if (error < 0) return error
   }
   // Media before size before cache: an access past the old end is a SIGBUS until the very last step.
@@ -69,7 +70,8 @@ function shrink(machine: Machine, inode: number, size: number): Errno {
   const firstGone = Math.ceil(size / Page.Size)
   const tail = size % Page.Size
   if (tail !== 0) {
-    const error = media.zeroCache(inode, size, Page.Size - tail)
+    let error = media.zeroCache(inode, size, Page.Size - tail)
+    if (error >= 0) error = renewSnapshots(machine, inode, size, size + Page.Size - tail)
     if (error < 0) return error
   }
   inodes.setSize(inode, size)
@@ -162,9 +164,31 @@ function zeroLocked(machine: Machine, inode: number, offset: number, end: number
  */
 function zeroPart(machine: Machine, inode: number, from: number, to: number): Errno {
   if (from >= to) return 0
-  const error = machine.media.zeroCache(inode, from, to - from)
+  let error = machine.media.zeroCache(inode, from, to - from)
+  if (error >= 0) error = renewSnapshots(machine, inode, from, to)
   if (error < 0) return error
+  // A sync that compared the page before it was zeroed may still be writing it: media is zeroed after it.
+  waitForEntry(machine, inode, Math.floor(from / Page.Size))
   return machine.media.zeroMedia(inode, from, to - from)
+}
+
+/**
+ * Bytes of the cache were zeroed: no snapshot of them from before may reach media with a later fence. A line that keeps
+ * bytes outside the range is flushed anew, for those must still be made durable by that fence; the others are
+ * forgotten.
+ * Context: exclusive range or i_rwsem held. Return: 0 or -errno of a media write that took place.
+ */
+function renewSnapshots(machine: Machine, inode: number, from: number, to: number): Errno {
+  const { pending, self } = machine
+  pending.dropRange(inode, from, to)
+  for (const offset of [from, to - 1]) {
+    const pgoff = Math.floor(offset / Page.Size)
+    const line = Math.floor((offset % Page.Size) / Page.LineSize)
+    if (!pending.has(inode, pgoff, line)) continue
+    const error = pending.flush(self, inode, pgoff, line)
+    if (error < 0) return error
+  }
+  return 0
 }
 
 /**

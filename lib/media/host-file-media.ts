@@ -2,7 +2,7 @@
  * Media on the host: the cache is a memfd, the media the file itself, both mapped once for the kernel's own use.
  *
  * The kernel never touches a user mapping (D3). It reads and writes the cache through an alias mapping that is not
- * registered with userfaultfd, and reads media through a read-only mapping. Both reach far beyond EOF, so growing a file
+ * registered with userfaultfd, and reads media through a read-only mapping. Both reach far past EOF, so growing a file
  * moves nothing; an access past EOF is a SIGBUS the addon's guards turn into -EIO.
  *
  * Never look at a page of the alias that is not in the cache: the look itself would put a zero page there. That is what
@@ -49,7 +49,18 @@ export class HostFileMedia implements Media {
     )
     this.threads.count(this.self, Counter.LinesWritten, this.#lines[0] as number)
     this.threads.count(this.self, Counter.LineRuns, this.#lines[1] as number)
-    return error
+    return error === -ErrorNumber.EIO ? this.#writeUnseen(inode, offset, Math.min(length, size - offset)) : error
+  }
+
+  /**
+   * Media that cannot be looked at (a bad block; on tmpfs a hole when the file system is full) can be written all the
+   * same, without comparing; and if not, the write tells the real reason.
+   */
+  #writeUnseen(inode: number, offset: number, length: number): Errno {
+    if (length <= 0) return 0
+    const written = this.addon.writeFile(this.#mediaFd(inode), this.#cache(inode) + offset, length, offset)
+    if (written < 0) return written
+    return written === length ? 0 : -ErrorNumber.ENOSPC
   }
 
   isCached(inode: number, offset: number, length: number): boolean {

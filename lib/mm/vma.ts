@@ -10,12 +10,12 @@
  * Faults find their mapping by address. Each thread remembers which VMA served which 2 MiB of address space; a hit is
  * verified after the user count was raised, so a stale memory is harmless. A miss scans the table.
  */
-import { assert } from '../assert.js'
+import { BugError, assert } from '../assert.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
-import { getNumber, loadNumber, storeNumber } from '../sync/wide.js'
+import { getNumber, storeNumber } from '../sync/wide.js'
 import { type InodeTable, InodeWord } from './inode.js'
 
 export const enum VmaState {
@@ -178,10 +178,11 @@ export class VmaTable {
 
   /** Stop being a user. Context: never sleeps. */
   unuse(id: number): void {
-    const users = this.at(id) + VmaWord.Users
-    const before = this.words.add(users, -1)
-    assert(before > 0, 'unuse of a mapping not in use', { id, before })
-    if (before === 1) this.words.notify(users)
+    const at = this.at(id)
+    const before = this.words.add(at + VmaWord.Users, -1)
+    if (before <= 0) throw new BugError('unuse of a mapping not in use', { id, before })
+    // Retire marks the mapping before it looks at the count: who still sees it live here is not waited for.
+    if (before === 1 && this.words.load(at + VmaWord.State) !== VmaState.Live) this.words.notify(at + VmaWord.Users)
   }
 
   /** First mapping of the file; follow with nextInFile. Context: caller holds the file's Mmap mutex. */
@@ -198,7 +199,8 @@ export class VmaTable {
     const at = this.at(id)
     this.words.add(at + VmaWord.Users, 1)
     if (this.words.load(at + VmaWord.State) === VmaState.Live) {
-      const offset = address - loadNumber(this.words, at + VmaWord.Address)
+      // Plain: written before the state became Live, and not again while we are a user.
+      const offset = address - this.addressOf(id)
       if (offset >= 0 && offset < this.pagesOf(id) * Page.Size) return true
     }
     this.unuse(id)

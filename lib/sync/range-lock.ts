@@ -9,7 +9,7 @@
  * range in the own slot, then look whether anyone is exclusive. The exclusive side first counts itself, then looks at
  * the slots. Both steps are sequentially consistent, so at least one of two racing threads sees the other.
  *
- * Lock order: outside entry locks. A shared holder never waits for this lock, an exclusive one may wait for entry locks.
+ * Lock order: outside entry locks. A shared holder never waits for this lock, an exclusive one may for entry locks.
  */
 import { assert } from '../assert.js'
 import { mutexLock, mutexUnlock } from './mutex.js'
@@ -35,9 +35,10 @@ export class RangeLock {
    */
   tryShared(thread: number, inode: number, lock: number, first: number, last: number): boolean {
     const record = this.threads.at(thread)
-    assert(this.words.load(record + ThreadWord.SharedInode) === 0, 'a second shared range', { thread })
-    this.words.store(record + ThreadWord.SharedFirst, first | 0)
-    this.words.store(record + ThreadWord.SharedLast, last | 0)
+    assert(this.words.get(record + ThreadWord.SharedInode) === 0, 'a second shared range', thread)
+    // Plain: the atomic store of the inode publishes them.
+    this.words.set(record + ThreadWord.SharedFirst, first | 0)
+    this.words.set(record + ThreadWord.SharedLast, last | 0)
     this.words.store(record + ThreadWord.SharedInode, inode)
     if (this.words.load(lock + RangeLockWord.Exclusive) === 0) return true
     mutexLock(this.words, lock + RangeLockWord.Mutex)
@@ -49,10 +50,17 @@ export class RangeLock {
 
   /** Context: may sleep; holds no entry lock. Return: with [first, last] held shared. */
   lockShared(thread: number, inode: number, lock: number, first: number, last: number): void {
-    for (;;) {
-      const sequence = this.words.load(lock + RangeLockWord.Sequence)
-      if (this.tryShared(thread, inode, lock, first, last)) return
-      this.#sleep(thread, lock, sequence)
+    while (!this.tryShared(thread, inode, lock, first, last)) {
+      // Stepping back moved the sequence on, and woke whoever sleeps on it. So sleep on what it is now, and publish
+      // nothing before the way is free: two that wait would keep waking each other.
+      for (;;) {
+        const sequence = this.words.load(lock + RangeLockWord.Sequence)
+        mutexLock(this.words, lock + RangeLockWord.Mutex)
+        const blocked = this.#exclusiveOverlaps(thread, inode, first, last)
+        mutexUnlock(this.words, lock + RangeLockWord.Mutex)
+        if (!blocked) break
+        this.#sleep(thread, lock, sequence)
+      }
     }
   }
 

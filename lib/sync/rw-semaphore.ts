@@ -2,7 +2,7 @@
  * A reader-writer semaphore in two shared words: i_rwsem of an inode, and the freeze of a mount.
  *
  *   word 0   state: n readers, or -1 for a writer. The wait word
- *   word 1   writers waiting: new readers stay out while it is not 0, so that a stream of readers cannot starve a writer
+ *   word 1   writers waiting: new readers stay out while it is not 0, so that many readers cannot starve a writer
  *   init     zero words are a free semaphore
  *
  * Not recursive. Outermost of all locks: a holder may sleep on anything, and may touch a user mapping, because no fault

@@ -23,7 +23,7 @@ export const enum ThreadWord {
   WaitMapping = 5,
   WaitIndex = 6,
   WaitExclusive = 7,
-  /** Shared file range held (faults): inode (0: none), first and last page. Atomic; inode is written last. */
+  /** Shared file range held (faults): inode (0: none), first and last page. The inode is atomic, and written last. */
   SharedInode = 8,
   SharedFirst = 9,
   SharedLast = 10,
@@ -35,6 +35,8 @@ export const enum ThreadWord {
   PendingHead = 14,
   /** Entry locks held now: 0 or 1. Owner only; asserted to be 0 before every sleep (D4). */
   EntryLocks = 15,
+  /** 1: a fault worker, 0: a thread of user code. Owner only, at attach. */
+  FaultWorker = 16,
   Counters = 24,
   Size = 128,
 }
@@ -71,6 +73,7 @@ export class Threads {
       if (this.words.cas(this.at(id) + ThreadWord.State, 0, 1) !== 0) continue
       this.words.set(this.at(id) + ThreadWord.KernelId, kernelId)
       this.words.set(this.at(id) + ThreadWord.EntryLocks, 0)
+      this.words.set(this.at(id) + ThreadWord.FaultWorker, 0)
       this.#raiseHighest(id)
       return id
     }
@@ -90,6 +93,21 @@ export class Threads {
 
   isAttached(id: number): boolean {
     return this.words.load(this.at(id) + ThreadWord.State) === 1
+  }
+
+  /**
+   * Release the records of user threads that are gone without having left (terminated): their kernel thread is no more.
+   * Return: how many.
+   */
+  reap(isAlive: (kernelId: number) => boolean): number {
+    let reaped = 0
+    for (let id = 1; id <= this.highest; id++) {
+      const at = this.at(id)
+      if (!this.isAttached(id) || this.words.get(at + ThreadWord.FaultWorker) === 1) continue
+      if (isAlive(this.words.get(at + ThreadWord.KernelId))) continue
+      if (this.words.cas(at + ThreadWord.State, 1, 0) === 1) reaped++
+    }
+    return reaped
   }
 
   /** Owner only: plain words, no contention. */

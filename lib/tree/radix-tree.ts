@@ -81,7 +81,7 @@ export class RadixTree {
   }
 
   /**
-   * Put an entry over [index, index + 2^order), `index` a multiple of 2^order (xas_store). An entry of the same order is
+   * Put an entry over [index, index + 2^order), `index` a multiple of 2^order (xas_store). An entry of that order is
    * replaced and keeps its marks (K2); a null range is filled, unmarked; NULL_ENTRY erases like `erase`.
    * Throws BugError when the range overlaps an entry of another order (K6), or `entry` is not of that order.
    * Return: 0, or -ENOMEM when the node pool is exhausted; then nothing has changed.

@@ -10,7 +10,7 @@
  *   entries       number of entries, locked and empty ones included
  *   pmd entries   how many of them are 2 MiB; kept instead of a page count because 2^32 pages do not fit a word
  *
- * Initialised by RadixTree.initialise (all zero is the empty tree). Guarded by the tree's lock, i_pages, which its owner
+ * Initialised by RadixTree.initialise (all zero is the empty tree). Guarded by the tree lock, i_pages, which its owner
  * keeps elsewhere: plain access only. No wait word.
  */
 export const enum RootWord {

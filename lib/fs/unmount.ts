@@ -1,0 +1,101 @@
+/** Taking a mount down: by the last close, by the exit of a thread, by the exit of the process. */
+import { existsSync, writeSync } from 'node:fs'
+import { Page } from '../constants.js'
+import { PmemError } from '../errors.js'
+import { stopFaultWorkers } from '../fault/fault-pool.js'
+import { HeaderWord, type Machine, MachineState, markDead } from '../fault/machine.js'
+import { InodeWord } from '../mm/inode.js'
+import { VmaState, VmaWord } from '../mm/vma.js'
+import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
+import type { SharedWords } from '../sync/shared-words.js'
+import { getNumber } from '../sync/wide.js'
+import { liveInodes } from './inode-cache.js'
+import { syncFile } from './sync.js'
+
+/** Return: true for the one caller that brings the count of users to 0. */
+export function leaveUsers(words: SharedWords, count: number): boolean {
+  return words.add(HeaderWord.Users, -count) === count
+}
+
+/** A thread that was terminated ran no exit hook. What it locked stays locked; else it must not keep the mount. */
+export function reapThreads(machine: Machine): number {
+  return machine.threads.reap((kernelId) => existsSync(`/proc/self/task/${kernelId}`))
+}
+
+/**
+ * Nothing of this mount exists afterwards. Mappings are gone already, so no fault can arrive when the workers stop.
+ * Return: the error of the final sync, if there was one.
+ */
+export function unmount(machine: Machine, sync: boolean): PmemError | undefined {
+  const { words, addon } = machine
+  const failure = sync && words.load(HeaderWord.State) === MachineState.Live ? finalSync(machine) : undefined
+  stopFaultWorkers(machine)
+  dropOrphans(machine)
+  for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
+  words.store(HeaderWord.State, MachineState.Closed)
+  addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.Size)
+  for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
+    addon.closeFd(words.load(word))
+  }
+  return failure
+}
+
+/** Return: the first error. A mount that dies meanwhile is torn down like one that was dead before. */
+function finalSync(machine: Machine): PmemError | undefined {
+  let failure: PmemError | undefined
+  try {
+    writeLock(machine.words, HeaderWord.Freeze)
+    for (const inode of liveInodes(machine)) {
+      const error = syncFile(machine, inode)
+      if (error < 0) failure ??= new PmemError(error, 'close', undefined, machine.inodes.nameOf(inode))
+    }
+    writeUnlock(machine.words, HeaderWord.Freeze)
+  } catch (error) {
+    if (!(error instanceof PmemError)) throw error
+    failure ??= error
+  }
+  return failure
+}
+
+/** Mappings of threads that were terminated: nobody has their buffers any more. */
+function dropOrphans({ words, vmas, addon }: Machine): void {
+  for (let id = 1; id <= vmas.highest; id++) {
+    if (words.load(vmas.at(id) + VmaWord.State) !== VmaState.Live) continue
+    addon.unmap(vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)
+  }
+}
+
+/** Descriptors and kernel mappings of an inode; the shared words need no tidying any more. */
+function dropHostSide(machine: Machine, inode: number): void {
+  const { inodes, addon } = machine
+  const reserve = inodes.number(inode, InodeWord.Reserve)
+  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
+  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
+  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
+  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
+}
+
+/**
+ * A Worker that mounted exits while others use the mount: the fault workers, its children, go with it. The mount dies
+ * as when the handler fails (D11). Caches are cut to nothing first, so that the host kernel answers every access with
+ * SIGBUS when nobody else does; then who sleeps in a fault is woken to meet it.
+ */
+export function endService(machine: Machine): void {
+  const { words, vmas, media, addon } = machine
+  const reason = 'the thread that mounted the pool has exited'
+  writeSync(2, `faultline: ${reason}; the mount is unusable from now on\n`)
+  markDead(words, reason)
+  for (const inode of liveInodes(machine)) media.resizeCache(inode, 0)
+  stopFaultWorkers(machine)
+  for (let id = 1; id <= vmas.highest; id++) {
+    if (words.load(vmas.at(id) + VmaWord.State) !== VmaState.Live) continue
+    addon.wakeRange(words.load(HeaderWord.Uffd), vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)
+  }
+}
+
+/** The main thread exits: see installExitHook of mount.ts. */
+export function abandonAll({ words, addon }: Machine): void {
+  if (words.cas(HeaderWord.State, MachineState.Live, MachineState.Closed) === MachineState.Closed) return
+  addon.signalEvent(words.load(HeaderWord.StopEvent))
+  addon.closeFd(words.load(HeaderWord.Uffd))
+}
