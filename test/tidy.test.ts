@@ -63,7 +63,8 @@ function layerOf(path: string): string {
 /** The addon is for the files that stand at the edge of the machine. */
 function mayImportAddon(source: Source): boolean {
   const layer = layerOf(source.path)
-  if (['binding', 'fault', 'fs', 'cli'].includes(layer)) return true
+  // index re-exports the probe, which is public.
+  if (['binding', 'fault', 'fs', 'index', 'cli'].includes(layer)) return true
   if (layer === 'media') return /\/host-file[^/]*$/.test(source.path)
   // Elsewhere in persist/ a file says in its opening comment that it uses the addon.
   return layer === 'persist' && /^\s*\/\*\*(?:(?!\*\/).)*\baddon\b/s.test(source.text)

@@ -1,0 +1,325 @@
+/**
+ * Misuse of every public function: the wrong type is a TypeError, the wrong value a RangeError, and the message says
+ * what it is about, what was expected and what came. A closed object is EBADF.
+ */
+import { expect } from 'chai'
+import * as faultline from '../../lib/index.js'
+import { type DaxFile, type DaxMapping, type Pmem, attach, mount, probe } from '../../lib/index.js'
+import { requireUserfaultfd } from '../support/require-uffd.js'
+import { temporaryDirectory } from '../support/temp.js'
+
+const PAGE = 4096
+const SIZE = 4 * PAGE
+
+/** A call with its arguments replaced by wrong ones: [what, arguments, error, words of the message]. */
+type Case = readonly [call: string, args: readonly unknown[], error: typeof TypeError | typeof RangeError, says: RegExp]
+
+const NOT_A_NUMBER = ['1', null, true, {}, 1n] as const
+
+function wrongOffsets(call: string, rest: readonly unknown[] = []): Case[] {
+  return [
+    ...NOT_A_NUMBER.map((value): Case => [call, [value, ...rest], TypeError, /offset must be .* but received /]),
+    ...[-1, 0.5, NaN, Infinity, SIZE + 1].map((value): Case => [
+      call,
+      [value, ...rest],
+      RangeError,
+      /offset must be .* but received /,
+    ]),
+  ]
+}
+
+function wrongLengths(call: string, most = SIZE + 1): Case[] {
+  return [
+    ...NOT_A_NUMBER.map((value): Case => [call, [0, value], TypeError, /must be .* but received /]),
+    ...[-1, 0.5, NaN, most, 2 ** 53].map((value): Case => [call, [0, value], RangeError, /length must be .*received/]),
+  ]
+}
+
+const NOT_OPTIONS = [1, 'x', null, []] as const
+
+function wrongOptions(call: string, before: readonly unknown[], known: readonly Record<string, unknown>[]): Case[] {
+  return [
+    ...NOT_OPTIONS.map((value): Case => [call, [...before, value], TypeError, /must be an object but received /]),
+    [call, [...before, { nonsense: 1 }], TypeError, /must have only the options .* but received 'nonsense'/],
+    ...known.flatMap((wrong): Case[] =>
+      Object.entries(wrong).map(([name, value]) => {
+        const isRange = typeof value === 'number' || typeof value === 'string'
+        return [call, [...before, { [name]: value }], isRange ? RangeError : TypeError, new RegExp(`${name} must be`)]
+      }),
+    ),
+  ]
+}
+
+/** Values of the right type are out of range, others of the wrong type. */
+const MOUNT_OPTIONS = [
+  { capacity: 0, faultWorkers: 0, durability: 'disk', maxThreads: 1, maxFiles: 0, maxMappings: -1, maxTreeNodes: 0.5 },
+  { capacity: '12 parsecs', maxExtents: 0, maxPendingLines: 0, treeNodeBits: 7, waitBuckets: 3, faultWorkers: 65 },
+  { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: [], waitBuckets: null },
+].map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)))
+
+const MOUNT: Case[] = [
+  ...[1, null, undefined, {}, Buffer.from('x')].map((value): Case => [
+    'mount',
+    [value],
+    TypeError,
+    /path must be a string/,
+  ]),
+  ['mount', [''], RangeError, /path must be a non-empty string/],
+  ['mount', ['a\0b'], RangeError, /NUL/],
+  ...wrongOptions('mount', ['/nonexistent/never'], MOUNT_OPTIONS).filter(([, args]) => args[1] !== null),
+  ...[1, null, undefined, 'x', {}, { machine: {} }, { machine: { buffer: new SharedArrayBuffer(4096) } }].map(
+    (value): Case => ['attach', [value], TypeError, /handle must be/],
+  ),
+  ['attach', [{ machine: { buffer: new SharedArrayBuffer(0) } }], TypeError, /handle must be/],
+]
+
+const NAMES = ['', '.', '..', '.hidden', 'a/b', '/a', '../a', 'a\0b', 'x'.repeat(256)]
+
+const PMEM: Case[] = [
+  ...['open', 'unlink'].flatMap((call): Case[] => [
+    ...[1, null, undefined, {}].map((value): Case => [call, [value], TypeError, /name must be a string/]),
+    ...NAMES.map((name): Case => [call, [name], RangeError, /name must be/]),
+  ]),
+  ...wrongOptions(
+    'open',
+    ['a.pm'],
+    [
+      { create: null, exclusive: [], readOnly: {}, size: -1, maxSize: '1 furlong', mode: 0o1000 },
+      { size: 2 ** 53, mode: -1, maxSize: 1.5 },
+      { size: true, mode: true, maxSize: [] },
+    ],
+  ),
+  ...wrongOptions('crash', [], [{ survive: 'some', seed: 0.5 }, { survive: [], seed: true }, { survive: true }]),
+]
+
+const FILE: Case[] = [
+  ...wrongOptions(
+    'mmap',
+    [],
+    [
+      { offset: 1, length: 0, sharing: 'both', protection: 'x' },
+      { offset: -PAGE, length: -1, protection: 'w' },
+      { offset: 2 ** 53, length: '4 bananas' },
+      { offset: true, length: [], sharing: {}, protection: 1n },
+    ],
+  ),
+  ['mmap', [{ offset: SIZE }], RangeError, /length must be given.*but received none/],
+  ['mmap', [{ length: 2 ** 52 }], RangeError, /length must be/],
+  ...['read', 'write'].flatMap((call): Case[] => [
+    ...[1, 'x', null, undefined, {}, [1]].map((value): Case => [
+      call,
+      [value, 0],
+      TypeError,
+      /buffer must be a Buffer.* but received /,
+    ]),
+    ...['0', null, undefined, true, {}].map((value): Case => [
+      call,
+      [Buffer.alloc(1), value],
+      TypeError,
+      /position must be an integer/,
+    ]),
+    ...[-1, 0.5, NaN, 2 ** 53].map((value): Case => [
+      call,
+      [Buffer.alloc(1), value],
+      RangeError,
+      /position must be .* but received /,
+    ]),
+  ]),
+  ...[null, undefined, true, {}].map((value): Case => ['truncate', [value], TypeError, /size must be/]),
+  ...[-1, 0.5, NaN, '-1', 'x', '', 2 ** 53].map((value): Case => ['truncate', [value], RangeError, /size must be/]),
+  ...wrongOptions(
+    'fallocate',
+    [],
+    [
+      { mode: 'collapse', offset: -1 },
+      { mode: 7n, offset: true },
+    ],
+  ),
+  ['fallocate', [{ length: 1 }], TypeError, /offset must be an integer but received undefined/],
+  ['fallocate', [{ offset: 0 }], TypeError, /length must be an integer but received undefined/],
+  ['fallocate', [{ offset: 0, length: 0 }], RangeError, /length must be/],
+  ['fallocate', [{ offset: 0, length: 2 ** 53 }], RangeError, /length must be/],
+  ['fallocate', [{ offset: 0, length: 1, keepSize: 'yes' }], TypeError, /keepSize must be/],
+  ['fallocate', [], TypeError, /must be/],
+]
+
+const MAPPING: Case[] = [
+  ...['msync', 'flush', 'persist'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
+  ['msync', [1], RangeError, /offset must be a multiple of the page size \(4096\) but received 1/],
+  ...wrongOptions('msync', [0, PAGE], [{ mode: 'later' }, { mode: true }]),
+  ...wrongOffsets('tryRead', [1]),
+  ...wrongLengths('tryRead').filter(([, [, value]]) => typeof value === 'number'),
+  ...['1', null, undefined, {}].map((value): Case => ['tryRead', [0, value], TypeError, /must be .* but received/]),
+  ['tryRead', [1, Buffer.alloc(SIZE)], RangeError, /length must be/],
+  ...wrongOffsets('tryWrite', [Buffer.alloc(1)]),
+  ...[1, '1', null, undefined, {}].map((value): Case => ['tryWrite', [0, value], TypeError, /source must be/]),
+  ['tryWrite', [1, Buffer.alloc(SIZE)], RangeError, /length must be/],
+]
+
+function call(target: object, name: string, args: readonly unknown[]): unknown {
+  const method = (target as Record<string, (...given: unknown[]) => unknown>)[name]
+  if (method === undefined) throw new Error(`no function ${name}`)
+  return method.apply(target, [...args])
+}
+
+function expectAll(target: object, cases: readonly Case[]): void {
+  for (const [name, args, error, says] of cases) {
+    const title = `${name}(${args.map((value) => String(describeArgument(value))).join(', ')})`
+    let thrown: unknown
+    try {
+      call(target, name, args)
+    } catch (caught) {
+      thrown = caught
+    }
+    expect(thrown, `${title} must throw`).to.be.instanceOf(Error)
+    expect((thrown as Error).name, `${title}: ${(thrown as Error).message}`).to.equal(error.name)
+    expect((thrown as Error).message, title)
+      .to.match(says)
+      .and.match(/must .* but received/)
+  }
+}
+
+function describeArgument(value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'object' && value !== null && !Buffer.isBuffer(value)) {
+    return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner))
+  }
+  return value
+}
+
+describe('misuse', () => {
+  let pmem: Pmem
+  let file: DaxFile
+  let map: DaxMapping
+
+  before(function () {
+    requireUserfaultfd(this)
+    pmem = mount(temporaryDirectory())
+    file = pmem.open('a.pm', { create: true, size: SIZE, maxSize: '1GiB' })
+    map = file.mmap()
+  })
+  after(() => {
+    pmem.close()
+  })
+
+  it('of mount and attach', () => {
+    expectAll(faultline, MOUNT)
+  })
+  it('of a mount', () => {
+    expectAll(pmem, PMEM)
+  })
+  it('of a file', () => {
+    expectAll(file, FILE)
+  })
+  it('of a mapping', () => {
+    expectAll(map, MAPPING)
+  })
+
+  it('changes nothing', () => {
+    expect(pmem.list()).to.deep.equal(['a.pm'])
+    expect(file.stat()).to.include({ size: SIZE, blocks: 0, unfencedLines: 0 })
+    expect(pmem.stats().memory).to.include({ liveMappings: 1, inodes: 1 })
+  })
+
+  it('is looked for in every function there is', () => {
+    const tested = new Set([...MOUNT, ...PMEM, ...FILE, ...MAPPING].map(([name]) => name))
+    const without = new Set(['constructor', 'list', 'fence', 'sync', 'stats', 'close', 'stat', 'datasync', 'unmap'])
+    const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone'])
+    for (const { prototype } of [faultline.Pmem, faultline.DaxFile, faultline.DaxMapping] as { prototype: object }[]) {
+      for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+        if (typeof value !== 'function' || without.has(name) || internal.has(name)) continue
+        expect([...tested], name).to.include(name)
+      }
+    }
+    expect(Object.keys(faultline).sort()).to.deep.equal(
+      ['BugError', 'DaxFile', 'DaxMapping', 'Pmem', 'PmemError', 'attach', 'mount', 'probe'].sort(),
+    )
+    expect(probe()).to.be.an('array')
+  })
+})
+
+describe('closed objects', () => {
+  const BYTE = Buffer.alloc(1)
+  const calls: Record<'pmem' | 'file' | 'map', Record<string, readonly unknown[]>> = {
+    pmem: { open: ['a.pm'], list: [], unlink: ['a.pm'], fence: [], sync: [], crash: [], stats: [] },
+    file: {
+      mmap: [{ length: 1 }],
+      read: [BYTE, 0],
+      write: [BYTE, 0],
+      truncate: [0],
+      fallocate: [{ offset: 0, length: 1 }],
+      sync: [],
+      datasync: [],
+      stat: [],
+    },
+    map: { msync: [], flush: [], persist: [], tryRead: [0, 1], tryWrite: [0, BYTE] },
+  }
+
+  function expectClosed(target: object, which: keyof typeof calls): void {
+    for (const [name, args] of Object.entries(calls[which])) {
+      expect(() => call(target, name, args), name)
+        .to.throw(faultline.PmemError, /^EBADF: .*(closed|unmapped)/)
+        .with.property('code', 'EBADF')
+    }
+  }
+
+  it('throw EBADF, and closing them again does nothing', function () {
+    requireUserfaultfd(this)
+    const pmem = mount(temporaryDirectory())
+    const file = pmem.open('a.pm', { create: true, size: SIZE })
+    const map = file.mmap()
+    const bytes = new Uint8Array(map.buffer)
+    map.unmap()
+    expectClosed(map, 'map')
+    expect(map).to.include({ mapped: false, byteLength: 0 })
+    expect(bytes.length).to.equal(0)
+    expect(bytes[0]).to.equal(undefined)
+    file.close()
+    expectClosed(file, 'file')
+    expect(() => file.size).to.throw(faultline.PmemError, /^EBADF/)
+    const { handle } = pmem
+    pmem.close()
+    expectClosed(pmem, 'pmem')
+    expect(() => attach(handle)).to.throw(faultline.PmemError, /^EBADF/)
+    map.unmap()
+    file.close()
+    pmem.close()
+  })
+
+  it('may be closed in any order', function () {
+    requireUserfaultfd(this)
+    const pool = temporaryDirectory()
+    for (const order of permutations([0, 1, 2, 3])) {
+      const pmem = mount(pool, { faultWorkers: 1 })
+      const other = attach(pmem.handle)
+      const file = other.open('a.pm', { create: true, size: SIZE })
+      const map = file.mmap()
+      new Uint8Array(map.buffer).fill(order[0] as number, 0, PAGE)
+      const closers = [
+        () => {
+          map.unmap()
+        },
+        () => {
+          file.close()
+        },
+        () => {
+          other.close()
+        },
+        () => {
+          pmem.close()
+        },
+      ]
+      for (const i of order) closers[i]?.()
+      expect(map.buffer.byteLength).to.equal(0)
+      const again = mount(pool, { faultWorkers: 1 })
+      // The last to leave wrote everything back.
+      expect(new Uint8Array(again.open('a.pm').mmap().buffer)[PAGE - 1]).to.equal(order[0])
+      again.close()
+    }
+  })
+})
+
+function permutations(items: readonly number[]): number[][] {
+  if (items.length === 0) return [[]]
+  return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]))
+}

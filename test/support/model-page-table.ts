@@ -1,0 +1,186 @@
+/**
+ * The PageTable port as a table of words, and the CPU that uses it: loads and stores that fault until they succeed.
+ *
+ *   words   one for each mapping and page of the file: a Pte
+ *   copies  4096 bytes for each of them: the anonymous page of a private mapping
+ */
+import { Page } from '../../lib/constants.js'
+import { Access, serveFault } from '../../lib/dax/fault.js'
+import type { Kernel } from '../../lib/dax/kernel.js'
+import type { Errno } from '../../lib/errors.js'
+import { InodeWord, type InodeTable } from '../../lib/mm/inode.js'
+import { PageSource, type PageTable } from '../../lib/mm/page-table.js'
+import { VmaFlag, type VmaTable } from '../../lib/mm/vma.js'
+import { mutexLock, mutexUnlock } from '../../lib/sync/mutex.js'
+import type { SharedWords } from '../../lib/sync/shared-words.js'
+import type { MemoryMedia } from './memory-media.js'
+import type { PortTrace } from './port-trace.js'
+
+export const enum Pte {
+  Absent = 0,
+  Protected = 1,
+  Writable = 2,
+  /** Anonymous: a private mapping's own page. */
+  Copy = 3,
+  /** Answers with SIGBUS. */
+  Failed = 4,
+}
+
+/** What the access of a page that cannot be had ends in. */
+export class Sigbus extends Error {
+  override readonly name = 'Sigbus'
+}
+
+const FAULTS_MAX = 100
+
+export class ModelPageTable implements PageTable {
+  /** While not 0, mapPage fails with it. */
+  failure: Errno = 0
+  readonly #ptes: Int32Array
+  readonly #copies: Uint8Array
+
+  static bytesFor(mappings: number, pages: number): number {
+    return mappings * pages * (4 + Page.Size)
+  }
+
+  constructor(
+    buffer: SharedArrayBuffer,
+    base: number,
+    mappings: number,
+    private readonly words: SharedWords,
+    private readonly inodes: InodeTable,
+    private readonly vmas: VmaTable,
+    private readonly media: MemoryMedia,
+    private readonly trace: PortTrace,
+  ) {
+    const all = mappings * media.pages
+    this.#ptes = new Int32Array(buffer, base, all)
+    this.#copies = new Uint8Array(buffer, base + all * 4, all * Page.Size)
+  }
+
+  mapPage(vma: number, pgoff: number, source: PageSource, _cached: boolean, writable: boolean): Errno {
+    this.trace.note(`map v${vma}:${pgoff} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
+    if (this.failure < 0) return this.failure
+    this.media.fillPage(this.vmas.inodeOf(vma), pgoff, source === PageSource.Media)
+    if (writable || this.pte(vma, pgoff) === Pte.Absent) this.#set(vma, pgoff, writable ? Pte.Writable : Pte.Protected)
+    return 0
+  }
+
+  makeWritable(vma: number, pgoff: number): Errno {
+    this.trace.note(`upgrade v${vma}:${pgoff}`)
+    if (this.pte(vma, pgoff) === Pte.Protected) this.#set(vma, pgoff, Pte.Writable)
+    return 0
+  }
+
+  mapPrivateCopy(vma: number, pgoff: number, source: PageSource): Errno {
+    this.trace.note(`copy v${vma}:${pgoff} ${nameOf(source)}`)
+    if (this.pte(vma, pgoff) === Pte.Copy) return 0
+    const inode = this.vmas.inodeOf(vma)
+    const offset = pgoff * Page.Size
+    const cached = this.media.isCached(inode, offset, Page.Size)
+    const from = cached ? this.media.cacheBytes(inode, offset, Page.Size) : this.media.mediaBytes(inode, offset, 4096)
+    const copy = this.#copyBytes(vma, pgoff)
+    if (!cached && source === PageSource.Zero) copy.fill(0)
+    else copy.set(from)
+    this.#set(vma, pgoff, Pte.Copy)
+    return 0
+  }
+
+  unmapPages(inode: number, pgoff: number, count: number): Errno {
+    this.trace.note(`unmap ${inode}:${pgoff}+${count}`)
+    this.#forEach(inode, pgoff, count, (vma, page) => {
+      if (this.pte(vma, page) !== Pte.Copy) this.#set(vma, page, Pte.Absent)
+    })
+    return 0
+  }
+
+  protectPages(inode: number, pgoff: number, count: number): Errno {
+    this.trace.note(`protect ${inode}:${pgoff}+${count}`)
+    this.#forEach(inode, pgoff, count, (vma, page) => {
+      if (this.pte(vma, page) === Pte.Writable) this.#set(vma, page, Pte.Protected)
+    })
+    return 0
+  }
+
+  failPage(vma: number, pgoff: number): Errno {
+    this.trace.note(`fail v${vma}:${pgoff}`)
+    this.#set(vma, pgoff, Pte.Failed)
+    return 0
+  }
+
+  retryPage(vma: number, pgoff: number): void {
+    this.trace.note(`retry v${vma}:${pgoff}`)
+  }
+
+  /** Pte of a page of the file in a mapping. */
+  pte(vma: number, pgoff: number): number {
+    return Atomics.load(this.#ptes, this.#at(vma, pgoff))
+  }
+
+  /** A load by user code of the calling thread. offset: byte in the file. Throws Sigbus. */
+  load(kernel: Kernel, vma: number, offset: number): number {
+    const pgoff = Math.floor(offset / Page.Size)
+    const pte = this.#untilMapped(kernel, vma, pgoff, false)
+    const byte = offset % Page.Size
+    if (pte === Pte.Copy) return this.#copyBytes(vma, pgoff)[byte] as number
+    return this.media.cacheBytes(this.vmas.inodeOf(vma), offset, 1)[0] as number
+  }
+
+  /** A store by user code of the calling thread. Throws Sigbus. */
+  store(kernel: Kernel, vma: number, offset: number, value: number): void {
+    const pgoff = Math.floor(offset / Page.Size)
+    const pte = this.#untilMapped(kernel, vma, pgoff, true)
+    if (pte === Pte.Copy) this.#copyBytes(vma, pgoff)[offset % Page.Size] = value
+    else this.media.cacheBytes(this.vmas.inodeOf(vma), offset, 1)[0] = value
+  }
+
+  /** Drop the page tables of a mapping, as MADV_DONTNEED does to a shared one. */
+  forget(vma: number): void {
+    for (let page = 0; page < this.media.pages; page++) this.#set(vma, page, Pte.Absent)
+  }
+
+  #untilMapped(kernel: Kernel, vma: number, pgoff: number, write: boolean): number {
+    const inode = this.vmas.inodeOf(vma)
+    for (let faults = 0; faults < FAULTS_MAX; faults++) {
+      const pte = this.pte(vma, pgoff)
+      if (pte === Pte.Failed) throw new Sigbus(`page ${pgoff} of mapping ${vma}`)
+      if (pte === Pte.Copy || pte === Pte.Writable || (pte === Pte.Protected && !write)) return pte
+      if (pgoff >= this.inodes.pagesOf(inode)) throw new Sigbus(`page ${pgoff} is past EOF`)
+      let access = write ? Access.Write : 0
+      if (pte === Pte.Protected) access |= Access.Protected
+      else if (this.media.isCached(inode, pgoff * Page.Size, Page.Size)) access |= Access.Cached
+      serveFault(kernel, vma, pgoff, access, true)
+    }
+    throw new Error(`page ${pgoff} of mapping ${vma} faults for ever`)
+  }
+
+  #forEach(inode: number, pgoff: number, count: number, visit: (vma: number, page: number) => void): void {
+    const lock = this.inodes.at(inode) + InodeWord.Mmap
+    mutexLock(this.words, lock)
+    for (let vma = this.vmas.firstInFile(inode); vma !== 0; vma = this.vmas.nextInFile(vma)) {
+      const first = Math.max(pgoff, this.vmas.pgoffOf(vma))
+      const end = Math.min(pgoff + count, this.vmas.pgoffOf(vma) + this.vmas.pagesOf(vma), this.media.pages)
+      for (let page = first; page < end; page++) visit(vma, page)
+    }
+    mutexUnlock(this.words, lock)
+  }
+
+  #set(vma: number, pgoff: number, pte: Pte): void {
+    const shared = (this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0
+    // A private mapping shows the file read-only, whatever it is asked for.
+    Atomics.store(this.#ptes, this.#at(vma, pgoff), !shared && pte === Pte.Writable ? Pte.Protected : pte)
+  }
+
+  #copyBytes(vma: number, pgoff: number): Uint8Array {
+    const at = this.#at(vma, pgoff) * Page.Size
+    return this.#copies.subarray(at, at + Page.Size)
+  }
+
+  #at(vma: number, pgoff: number): number {
+    return (vma - 1) * this.media.pages + pgoff
+  }
+}
+
+function nameOf(source: PageSource): string {
+  return source === PageSource.Zero ? 'zero' : 'media'
+}

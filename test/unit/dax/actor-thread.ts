@@ -1,0 +1,41 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { deleteEntries } from '../../../lib/dax/invalidate.js'
+import { drainUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
+import { attachSmall } from '../../support/small-kernel.js'
+import { type ActorData, Gate, type Job } from './actor.js'
+
+const data = workerData as ActorData
+const kernel = attachSmall(data.handle)
+const gate = new Int32Array(data.gate)
+
+parentPort?.on('message', (job: Job) => {
+  let isToPause = job.pauseAt !== undefined
+  kernel.trace.onCall = (call) => {
+    if (!isToPause || !call.startsWith(job.pauseAt ?? '')) return
+    isToPause = false
+    Atomics.store(gate, Gate.Paused, 1)
+    Atomics.wait(gate, Gate.Go, 0)
+  }
+  const result = perform(job)
+  Atomics.add(gate, Gate.Done, 1)
+  parentPort?.postMessage(result)
+})
+parentPort?.postMessage(0)
+
+function perform(job: Job): number {
+  switch (job.kind) {
+    case 'load':
+      return kernel.pageTable.load(kernel, job.vma, job.offset)
+    case 'store':
+      kernel.pageTable.store(kernel, job.vma, job.offset, job.byte)
+      return job.byte
+    case 'delete':
+      return deleteEntries(kernel, job.inode, job.first, job.last)
+    case 'sync':
+      return writebackRange(kernel, job.inode, job.first, job.last)
+    case 'drain':
+      return drainUnfenced(kernel, job.inode)
+    case 'stop':
+      return 0
+  }
+}
