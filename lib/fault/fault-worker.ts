@@ -11,9 +11,9 @@
 import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import { addon } from '../binding/load.js'
-import { Page } from '../constants.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
 import { ThreadWord } from '../sync/threads.js'
+import { poisonPage } from './poison.js'
 import { FaultBatch, timeBatch, serveBatch } from './serve-batch.js'
 
 /** How long a worker sleeps before it looks whether its thread was told to terminate. */
@@ -76,16 +76,9 @@ class FaultWorker {
     for (let count = this.#unanswered; count >= 0; count = this.#read()) this.#failBatch(count)
   }
 
-  /** The page goes first, since poison needs an empty place; the cache keeps its bytes. */
   #failBatch(count: number): void {
     const { addon: native } = this.#machine
-    const uffd = this.#uffd
-    for (let i = 0; i < count; i++) {
-      const address = this.#batch.addresses[i] as number
-      native.dropPages(address, Page.Size)
-      native.resolvePoison(uffd, address, Page.Size, 0)
-      native.wakeRange(uffd, address, Page.Size)
-    }
+    for (let i = 0; i < count; i++) poisonPage(native, this.#uffd, this.#batch.addresses[i] as number)
   }
 
   #read(): number {

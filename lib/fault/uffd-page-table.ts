@@ -19,6 +19,7 @@ import { type PageTable, PageSource } from '../mm/page-table.js'
 import { VmaFlag, type VmaTable } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
+import { poisonPage } from './poison.js'
 
 /** Bits of the addon, compared by test/unit/binding/constants.test.ts. */
 const enum Resolve {
@@ -28,8 +29,6 @@ const enum Resolve {
 const enum Protect {
   On = 1,
   Off = 0,
-  /** Off, and nobody is woken. */
-  OffUnwoken = 2,
 }
 
 const enum Pte {
@@ -103,13 +102,7 @@ export class UffdPageTable implements PageTable {
 
   failPage(vma: number, pgoff: number): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
-    if (this.#entryAt(address) !== Pte.Anonymous) this.addon.dropPages(address, Page.Size)
-    // What was protected leaves a marker behind when it is dropped, and poison is refused over one: the access would
-    // fault for ever. Lifting the protection of nothing takes the marker away; the wake comes when all is done.
-    this.addon.writeProtect(this.uffd, address, Page.Size, Protect.OffUnwoken)
-    const error = this.addon.resolvePoison(this.uffd, address, Page.Size, 0)
-    this.addon.wakeRange(this.uffd, address, Page.Size)
-    return error < 0 ? error : 0
+    return poisonPage(this.addon, this.uffd, address, this.#entryAt(address) === Pte.Anonymous)
   }
 
   retryPage(vma: number, pgoff: number): void {

@@ -5,6 +5,8 @@ import { Prng } from '../../lib/prng.js'
 import { outcomeOf } from './report.js'
 
 const PAGE = 4096
+/** Of the file of threads.test.ts. */
+const PAGES = 32
 
 export interface ThreadTask {
   readonly kind: 'shadow' | 'count' | 'read-on' | 'fill' | 'throw' | 'exit' | 'stay' | 'store-on'
@@ -66,7 +68,8 @@ function counted(): { added: number } {
 
 /** Loads that may meet EOF until told to stop: each is the byte, zero, or EIO. */
 function readOn(): { odd: number; failed: number; read: number } {
-  const map = file.mmap()
+  // By length: the file may be empty just now.
+  const map = file.mmap({ length: PAGES * PAGE })
   const counts = { odd: 0, failed: 0, read: 0 }
   const prng = new Prng(task.seed)
   while (Atomics.load(control, 0) === 0) {
