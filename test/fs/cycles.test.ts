@@ -13,12 +13,11 @@ describe('cycles of mount, map, fault and close', () => {
     const result = runFixture('cycles.fixture', [CYCLES, temporaryDirectory()], 600_000, ['--expose-gc'])
     expect(result.status, result.stderr).to.equal(0)
     const { before, after } = result.reports[0] as Record<'before' | 'after', Record<string, number>>
-    expect(after).to.include({
-      descriptors: before['descriptors'],
-      threads: before['threads'],
-      ours: before['ours'],
-    })
-    // The heap of V8 and malloc arenas move a little; a leak of one mapping a cycle would be hundreds.
-    expect(after['mappings']).to.be.within(0, (before['mappings'] as number) + 40)
+    const { descriptors, threads, named, readOnly } = before
+    expect(after).to.include({ descriptors, threads, named, readOnly })
+    // Shared words are collected with their last JS object; one generation may be waiting.
+    expect(after['large']).to.be.at.most((before['large'] as number) + 3)
+    // V8's heap grows and shrinks by pages of its own; a leak of one mapping a cycle would be hundreds.
+    expect(after['mappings']).to.be.at.most((before['mappings'] as number) + 60)
   })
 })
