@@ -23,5 +23,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
 
 function spawnOptions({ env = {}, uid }: CliOptions) {
   const user = uid === undefined ? {} : { uid, gid: uid }
-  return { ...user, env: { ...process.env, ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
+  // Colours follow CI and FORCE_COLOR; tests read the words.
+  const plain = { NO_COLOR: '1', FORCE_COLOR: '' }
+  return { ...user, env: { ...process.env, ...plain, ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
 }

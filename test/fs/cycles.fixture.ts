@@ -22,7 +22,7 @@ function cycle(i: number): void {
   pmem.close()
 }
 
-/** The least of many looks: threads that end and memory V8 gives back need turns of the event loop, and a collection. */
+/** The least of many looks: what ends or is collected needs turns of the event loop. */
 async function settle(): Promise<Record<string, number>> {
   const least = usage()
   for (let i = 0; i < 30; i++) {
@@ -43,7 +43,7 @@ function usage(): Record<string, number> {
     threads: readdirSync('/proc/self/task').length,
     mappings: maps.length,
     // Everything with a name: memfds, media, the userfaultfd, libraries. V8's heap has none, and comes and goes.
-    named: maps.filter((line) => line.split(/ +/).length > 5).length,
+    named: maps.filter((line) => line.trim().split(/ +/).length > 5).length,
     // The page of zeroes of a mount, and its shared words.
     readOnly: maps.filter((line) => / r--p .* 00:00 0 *$/.test(line)).length,
     large: maps.filter((line) => / rw-p .* 00:00 0 *$/.test(line) && sizeOf(line) >= LARGE).length,

@@ -70,9 +70,14 @@ function reportRemount(pool: string): void {
 
 function startWorker(handle: MountHandle, scenario: string): Promise<unknown> {
   const worker = new Worker(new URL(import.meta.url), { workerData: { handle, scenario } })
+  // Its message, once it has left the mount: before that the pool is not free.
   return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
+    let message: unknown
+    worker.once('message', (value: unknown) => (message = value))
     worker.once('error', reject)
+    worker.once('exit', () => {
+      resolve(message)
+    })
   })
 }
 
