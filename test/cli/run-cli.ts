@@ -24,6 +24,6 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
 function spawnOptions({ env = {}, uid }: CliOptions) {
   const user = uid === undefined ? {} : { uid, gid: uid }
   // Colours follow CI and FORCE_COLOR; tests read the words.
-  const plain = { NO_COLOR: '1', FORCE_COLOR: '' }
-  return { ...user, env: { ...process.env, ...plain, ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
+  const { FORCE_COLOR: _, ...inherited } = process.env
+  return { ...user, env: { ...inherited, NO_COLOR: '1', ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
 }
