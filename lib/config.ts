@@ -4,7 +4,15 @@
  * Everything is sized at mount and never grows (D1): running out is an error that names the option. Memory is committed
  * only where it is touched, so the defaults are generous.
  */
-import { requireAligned, requireInteger, requireOneOf, requireOptions, requireRange, requireSize } from './args.js'
+import {
+  requireAligned,
+  requireBoolean,
+  requireInteger,
+  requireOneOf,
+  requireOptions,
+  requireRange,
+  requireSize,
+} from './args.js'
 import { Page, PFN_LIMIT } from './constants.js'
 
 export interface MountOptions {
@@ -33,6 +41,12 @@ export interface MountOptions {
   treeNodeBits?: number
   /** Buckets of the wait table, a power of two. Default 4096; 1 is for tests. */
   waitBuckets?: number
+  /** Serve 2 MiB at once where mapping, file and blocks allow it, as DAX does. Default true. */
+  hugePages?: boolean
+  /** Which file system to be where ext4-dax and xfs-dax differ. Default 'ext4'. */
+  flavour?: 'ext4' | 'xfs'
+  /** Trace records kept for slow readers, a power of two. Default 16384. */
+  maxTraceRecords?: number
   /** Faults on purpose, for tests of what a failure does to the program. */
   inject?: InjectOptions
 }
@@ -56,6 +70,9 @@ export interface MountConfig {
   readonly treeNodeBits: number
   readonly waitBuckets: number
   readonly throwAtFault: number
+  readonly hugePages: boolean
+  readonly flavour: 'ext4' | 'xfs'
+  readonly maxTraceRecords: number
 }
 
 const OPTION_NAMES: readonly (keyof MountOptions)[] = [
@@ -70,6 +87,9 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'maxPendingLines',
   'treeNodeBits',
   'waitBuckets',
+  'hugePages',
+  'flavour',
+  'maxTraceRecords',
   'inject',
 ]
 
@@ -81,10 +101,7 @@ export function resolveConfig(options: unknown): MountConfig {
   const capacityPages = requireAligned('capacity', capacity, Page.Size, 'the page size') / Page.Size
   requireRange('capacity', capacityPages, 1, PFN_LIMIT - Page.PmdPages, 'pages of 4096 bytes')
   const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? 2, 1, 64)
-  const waitBuckets = requireRange('waitBuckets', given.waitBuckets ?? 4096, 1, 1 << 16)
-  if ((waitBuckets & (waitBuckets - 1)) !== 0) {
-    throw new RangeError(`waitBuckets must be a power of two but received ${waitBuckets}`)
-  }
+  const waitBuckets = requirePowerOfTwo('waitBuckets', given.waitBuckets ?? 4096)
   return {
     capacityPages,
     faultWorkers,
@@ -97,6 +114,15 @@ export function resolveConfig(options: unknown): MountConfig {
     maxPendingLines: requireRange('maxPendingLines', given.maxPendingLines ?? 1 << 14, 1, 1 << 24),
     treeNodeBits: requireRange('treeNodeBits', given.treeNodeBits ?? 6, 2, 6),
     waitBuckets,
+    hugePages: requireBoolean('hugePages', given.hugePages ?? true),
+    flavour: requireOneOf('flavour', given.flavour ?? 'ext4', ['ext4', 'xfs']),
+    maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
   }
+}
+
+function requirePowerOfTwo(name: string, value: unknown): number {
+  const number = requireRange(name, value, 1, 1 << 20)
+  if ((number & (number - 1)) !== 0) throw new RangeError(`${name} must be a power of two but received ${number}`)
+  return number
 }

@@ -61,18 +61,22 @@ export type Errno = number
 
 /** The numbers kernel code itself returns (`-ErrorNumber.ENOSPC`), inlined. Only the system calls above it throw. */
 export const enum ErrorNumber {
+  EPERM = 1,
   ENOENT = 2,
   EINTR = 4,
   EIO = 5,
+  ENXIO = 6,
   EBADF = 9,
   EAGAIN = 11,
   ENOMEM = 12,
+  EACCES = 13,
   EFAULT = 14,
   EBUSY = 16,
   EEXIST = 17,
   EINVAL = 22,
   EFBIG = 27,
   ENOSPC = 28,
+  EOVERFLOW = 75,
   EOPNOTSUPP = 95,
   EHWPOISON = 133,
 }

@@ -7,26 +7,26 @@
 export const enum Counter {
   // One for each FaultKind, in its order.
   Faults = 0,
-  FaultNanoseconds = 12,
-  MajorFaults = 24,
-  MinorFaults = 25,
-  FaultBatches = 26,
-  FaultsRetried = 27,
-  PagesWritten = 28,
-  LinesWritten = 29,
-  LineRuns = 30,
-  LinesFlushed = 31,
-  CleanFlushes = 32,
-  LinesFenced = 33,
-  Fences = 34,
-  LinesEvicted = 35,
-  Syncs = 36,
-  BytesRead = 37,
-  BytesWritten = 38,
-  Mappings = 39,
-  Unmappings = 40,
-  Crashes = 41,
-  Count = 42,
+  FaultNanoseconds = 16,
+  MajorFaults = 32,
+  MinorFaults = 33,
+  FaultBatches = 34,
+  FaultsRetried = 35,
+  PagesWritten = 36,
+  LinesWritten = 37,
+  LineRuns = 38,
+  LinesFlushed = 39,
+  CleanFlushes = 40,
+  LinesFenced = 41,
+  Fences = 42,
+  LinesEvicted = 43,
+  Syncs = 44,
+  BytesRead = 45,
+  BytesWritten = 46,
+  Mappings = 47,
+  Unmappings = 48,
+  Crashes = 49,
+  Count = 50,
 }
 
 /** What a fault turned out to be. */
@@ -51,7 +51,17 @@ export const enum FaultKind {
   Failed = 8,
   /** Nothing to do any more: the mapping or the page is gone, the access is retried. */
   Stale = 9,
-  Count = 10,
+  /**
+   * A 4 KiB piece of a 2 MiB page that the model has mapped already: the host maps on touch. Not a fault of the
+   * model.
+   */
+  FillIn = 10,
+  /** 2 MiB: load from a hole (the huge zero page), load from a block, store that allocated, other first store. */
+  HugeHoleRead = 11,
+  HugeDataRead = 12,
+  HugeHoleWrite = 13,
+  HugeDataWrite = 14,
+  Count = 15,
 }
 
 export const FAULT_KINDS = [
@@ -65,6 +75,11 @@ export const FAULT_KINDS = [
   'privateCopy',
   'failed',
   'stale',
+  'fillIn',
+  'hugeHoleRead',
+  'hugeDataRead',
+  'hugeHoleWrite',
+  'hugeDataWrite',
 ] as const
 
 export type FaultName = (typeof FAULT_KINDS)[number]

@@ -55,6 +55,8 @@ constexpr Function kFunctions[] = {
     FUNCTION(createMemfd),
     FUNCTION(mapFile),
     FUNCTION(mapAligned),
+    FUNCTION(mapAt),
+    FUNCTION(protectPages),
     FUNCTION(mapZeroes),
     FUNCTION(unmap),
     FUNCTION(dropPages),
@@ -84,6 +86,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(copyMemory),
     FUNCTION(fillMemory),
     FUNCTION(touchPages),
+    FUNCTION(accessBytes),
 };
 
 #undef FUNCTION

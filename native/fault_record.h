@@ -9,7 +9,7 @@
 /**
  * A fault as JS reads it: three parallel typed arrays, one element a fault, so that reading a batch makes no objects.
  *
- *   addresses  Float64  page-aligned address
+ *   addresses  Float64  as accessed, to the byte (page-aligned on kernels without EXACT_ADDRESS)
  *   flags      Int32    kFaultWrite | kFaultWp | kFaultMinor; none: a read of an absent page
  *   threads    Int32    kernel thread id of the faulting thread
  */
@@ -34,7 +34,7 @@ struct FaultArrays {
 
   void put(size_t at, const uffd_msg& message) const {
     const auto& fault = message.arg.pagefault;
-    addresses[at] = static_cast<double>(fault.address & ~uint64_t{kPageSize - 1});
+    addresses[at] = static_cast<double>(fault.address);
     flags[at] = static_cast<int32_t>(fault.flags & (kFaultWrite | kFaultWp | kFaultMinor));
     threads[at] = static_cast<int32_t>(fault.feat.ptid);
   }

@@ -118,6 +118,31 @@ napi_value mapAligned(napi_env env, napi_callback_info info) {
   return addressToJs(env, address);
 }
 
+/** An older kernel takes NOREPLACE for a mere hint, so where the mapping ended up is looked at. */
+napi_value mapAt(napi_env env, napi_callback_info info) {
+  Args args(env, info, "mapAt");
+  const int fd = args.integer(0);
+  const auto offset = static_cast<off_t>(args.size(1));
+  const AddressRange wanted = args.range(5, 2);
+  const int protection = args.integer(3);
+  const bool shared = args.boolean(4);
+  if (!args.ok()) return nullptr;
+  const int flags = mapFlags(shared) | MAP_FIXED_NOREPLACE;
+  void* address = mmap(wanted.data(), wanted.length, protection, flags, fd, offset);
+  if (address == MAP_FAILED) return toJs(env, -errno);
+  if (address == wanted.data()) return addressToJs(env, address);
+  munmap(address, wanted.length);
+  return toJs(env, -EEXIST);
+}
+
+napi_value protectPages(napi_env env, napi_callback_info info) {
+  Args args(env, info, "protectPages");
+  const AddressRange range = args.range(0, 1);
+  const int protection = args.integer(2);
+  if (!args.ok()) return nullptr;
+  return toJs(env, mprotect(range.data(), range.length, protection) == -1 ? -errno : 0);
+}
+
 napi_value mapZeroes(napi_env env, napi_callback_info info) {
   Args args(env, info, "mapZeroes");
   const size_t length = args.size(0);

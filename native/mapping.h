@@ -13,6 +13,8 @@ inline constexpr int kPteWp = 4;
 napi_value createMemfd(napi_env env, napi_callback_info info);
 napi_value mapFile(napi_env env, napi_callback_info info);
 napi_value mapAligned(napi_env env, napi_callback_info info);
+napi_value mapAt(napi_env env, napi_callback_info info);
+napi_value protectPages(napi_env env, napi_callback_info info);
 napi_value mapZeroes(napi_env env, napi_callback_info info);
 napi_value unmap(napi_env env, napi_callback_info info);
 napi_value dropPages(napi_env env, napi_callback_info info);

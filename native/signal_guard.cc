@@ -48,7 +48,10 @@ void chain(int signal, siginfo_t* info, void* context) {
 
 void onFault(int signal, siginfo_t* info, void* context) {
   const bool synchronous = info->si_code > 0;
-  if (synchronous && currentGuard != nullptr) siglongjmp(currentGuard->jump, 1);
+  if (synchronous && currentGuard != nullptr) {
+    currentGuard->failed = {signal, info->si_code, reinterpret_cast<uintptr_t>(info->si_addr)};
+    siglongjmp(currentGuard->jump, 1);
+  }
   const int saved = errno;
   if (synchronous && signal == SIGBUS) reportSigbus(reinterpret_cast<uintptr_t>(info->si_addr));
   chain(signal, info, context);
@@ -71,6 +74,9 @@ int64_t copyUpwards(AddressRange to, AddressRange from) {
     while (done < to.length) {
       const size_t at = done;
       const size_t piece = pagePiece(to.start + at, from.start + at, to.length - at);
+      auto* target = reinterpret_cast<volatile uint8_t*>(to.start + at);
+      // memmove may begin anywhere in the piece; who watches the faults expects them at its first byte.
+      *target = *reinterpret_cast<const volatile uint8_t*>(from.start + at);
       memmove(reinterpret_cast<void*>(to.start + at), reinterpret_cast<const void*>(from.start + at), piece);
       done = at + piece;
     }
@@ -140,6 +146,37 @@ napi_value touchPages(napi_env env, napi_callback_info info) {
     }
   });
   return toJs(env, touched ? 0 : -EFAULT);
+}
+
+/** One access instruction a byte, in order: what a program's own loop over the mapping would do, fault by fault. */
+napi_value accessBytes(napi_env env, napi_callback_info info) {
+  Args args(env, info, "accessBytes");
+  const AddressRange range = args.range(0, 1);
+  const size_t step = args.size(2);
+  const bool write = args.boolean(3);
+  const size_t count = step == 0 ? 0 : (range.length + step - 1) / step;
+  const View<uint8_t> bytes = args.uint8s(4, count);
+  const View<double> failure = args.float64s(5, 3);
+  if (!args.ok()) return nullptr;
+  volatile size_t done = 0;
+  FailedAccess failed = {};
+  guarded(
+      [&] {
+        for (size_t i = 0; i < count; i++) {
+          auto* byte = reinterpret_cast<volatile uint8_t*>(range.start + i * step);
+          if (write) {
+            *byte = bytes.data[i];
+          } else {
+            bytes.data[i] = *byte;
+          }
+          done = i + 1;
+        }
+      },
+      &failed);
+  failure.data[0] = failed.signal;
+  failure.data[1] = failed.code;
+  failure.data[2] = static_cast<double>(failed.address);
+  return toJs(env, static_cast<int64_t>(done));
 }
 
 }  // namespace faultline

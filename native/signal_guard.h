@@ -11,10 +11,18 @@
 
 namespace faultline {
 
+/** What the signal said about the access that failed (siginfo_t). */
+struct FailedAccess {
+  int signal;
+  int code;
+  uintptr_t address;
+};
+
 /** Where a thread goes on when an access in its guarded body fails. Lives on that thread's stack. */
 struct GuardFrame {
   sigjmp_buf jump;
   GuardFrame* outer;
+  FailedAccess failed;
 };
 
 /**
@@ -34,16 +42,17 @@ void installSignalGuard();
  *
  * The body must own nothing with a destructor, take no lock, and call nothing that does: siglongjmp skips both. What
  * it leaves for its caller after a failure must be volatile.
- * Context: any thread; guards nest. Return: false when the body was abandoned.
+ * Context: any thread; guards nest. Return: false when the body was abandoned; `failed` then says by what.
  */
 template <typename Body>
-[[gnu::noinline]] bool guarded(const Body& body) {
+[[gnu::noinline]] bool guarded(const Body& body, FailedAccess* failed = nullptr) {
   GuardFrame frame;
   frame.outer = currentGuard;
   // The mask is not saved: the handler runs with SA_NODEFER and an empty mask, so there is nothing to restore, and a
   // guard costs no system call.
   if (sigsetjmp(frame.jump, 0) != 0) {
     currentGuard = frame.outer;
+    if (failed != nullptr) *failed = frame.failed;
     return false;
   }
   currentGuard = &frame;
@@ -57,5 +66,6 @@ template <typename Body>
 napi_value copyMemory(napi_env env, napi_callback_info info);
 napi_value fillMemory(napi_env env, napi_callback_info info);
 napi_value touchPages(napi_env env, napi_callback_info info);
+napi_value accessBytes(napi_env env, napi_callback_info info);
 
 }  // namespace faultline

@@ -63,7 +63,7 @@ constexpr Feature kFeatures[] = {
     {"THREAD_ID", kFeatureThreadId, "4.14", true, true},
     {"PAGEFAULT_FLAG_WP", kFeatureWp, "5.7", true, true},
     {"MINOR_SHMEM", kFeatureMinorShmem, "5.14", true, true},
-    {"EXACT_ADDRESS", kFeatureExactAddress, "5.18", false, false},
+    {"EXACT_ADDRESS", kFeatureExactAddress, "5.18", false, true},
     {"WP_HUGETLBFS_SHMEM", kFeatureWpShmem, "5.19", true, true},
     {"WP_UNPOPULATED", kFeatureWpUnpopulated, "6.4", true, true},
     {"POISON", kFeaturePoison, "6.6", false, true},

@@ -30,6 +30,7 @@ const LAYERS = [
   'fault',
   'fs',
   'crash',
+  'replay',
   'index',
   'cli',
 ]

@@ -84,8 +84,9 @@ export interface Addon {
   clearEvent(fd: number): void
   /**
    * Sleep until a fault arrives, the event fd is signalled, or timeoutMs passes; then read as many as fit.
-   * Fills addresses[i] (page-aligned), flags[i] (FAULT_WRITE | FAULT_WP | FAULT_MINOR), threads[i].
-   * clock[0] = monotonic ns at which this call was entered, clock[1] = at which it returned.
+   * Fills addresses[i] (as accessed: where in the page tells a trace; page-aligned on kernels without EXACT_ADDRESS),
+   * flags[i] (FAULT_WRITE | FAULT_WP | FAULT_MINOR), threads[i]. clock[0] = monotonic ns at which this call was
+   * entered, clock[1] = at which it returned.
    * Context: sleeps in poll(2), never in JS; stops for TerminateExecution only after timeoutMs.
    * Return: number of faults; 0 on time-out; -1 when the event fd is signalled (it stays signalled).
    */
@@ -116,6 +117,10 @@ export interface Addon {
   mapFile(fd: number, offset: number, length: number, prot: number, shared: boolean): number
   /** Like mapFile, but at an address congruent to `offset` modulo 2 MiB (plus `misalign` bytes). */
   mapAligned(fd: number, offset: number, length: number, prot: number, shared: boolean, misalign: number): number
+  /** Like mapFile, but here and nowhere else. Return: the address; -EEXIST when something is there already, -ENOMEM… */
+  mapAt(fd: number, offset: number, length: number, prot: number, shared: boolean, address: number): Errno
+  /** mprotect(2). What userfaultfd protects stays protected. */
+  protectPages(address: number, length: number, prot: number): Errno
   /** Anonymous, read-only, zero: the source of zero-page fills. */
   mapZeroes(length: number): number
   unmap(address: number, length: number): void
@@ -188,4 +193,17 @@ export interface Addon {
   fillMemory(destination: number, byte: number, length: number): Errno
   /** A guarded touch of one byte a page. Return: 0 or -EFAULT. For tests of SIGBUS behaviour without dying. */
   touchPages(address: number, length: number, write: boolean): Errno
+  /**
+   * Load or store one byte at address, address + step, … below address + length; bytes[i] receives, or is, the ith.
+   * A signal ends it: failure = [signal number, si_code, address], zeroes without one.
+   * Return: accesses done.
+   */
+  accessBytes(
+    address: number,
+    length: number,
+    step: number,
+    write: boolean,
+    bytes: Uint8Array,
+    failure: Float64Array,
+  ): number
 }

@@ -6,13 +6,13 @@
  * Status: 0 done, 1 failed (one line says why), 2 wrong usage.
  */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ExitStatus, describeFailure } from './failure.js'
 
 const ROUNDS_DEFAULT = 20
 const ROUNDS_MAX = 100_000
 
-let status: ExitStatus = ExitStatus.Ok
+let status: number = ExitStatus.Ok
 
 function makeProgram(): Command {
   const program = new Command('faultline')
@@ -65,7 +65,50 @@ function makeProgram(): Command {
       const { demo } = await import('./commands/demo.js')
       status = await demo(options)
     })
+
+  addReplay(program)
+  addTrace(program)
   return program
+}
+
+function addReplay(program: Command): void {
+  program
+    .command('replay')
+    .summary('run scenarios, print what each operation did')
+    .description(
+      'Run scenarios of file and mapping operations, each in a fresh pool, and print result, page faults and kernel ' +
+        'events of each operation. Status 1 when a scenario could not be run to its end.',
+    )
+    .argument('<scenarios>', 'JSON file: an array of { name, ops }')
+    .argument('[pattern]', 'regular expression: only scenarios whose name matches', '')
+    .option('--json', 'print a JSON record a line')
+    .addOption(
+      new Option('--flavour <name>', 'the file system to be where they differ')
+        .choices(['ext4', 'xfs'])
+        .default('ext4'),
+    )
+    .action(async (path: string, pattern: string, options: { json?: boolean; flavour: 'ext4' | 'xfs' }) => {
+      const { replayCommand } = await import('./commands/replay.js')
+      status = await replayCommand(path, pattern, options)
+    })
+}
+
+function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .summary('run a script, print what the kernel does for it')
+    .description(
+      'Run a script with Node.js and print the events of its mounts as they happen: page faults and how they were ' +
+        'served, writeback, unmapping. Ends with the status of the script.',
+    )
+    .usage('[options] -- <script> [args...]')
+    .argument('<script>', 'JavaScript file')
+    .argument('[args...]', 'arguments of the script')
+    .option('-o, --output <file>', 'write the events there (default: to stderr)')
+    .action(async (script: string, args: string[], options: { output?: string }) => {
+      const { traceCommand } = await import('./commands/trace.js')
+      status = await traceCommand(script, args, options)
+    })
 }
 
 function natural(min: number, max: number): (text: string) => number {
@@ -81,7 +124,7 @@ function packageVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
-async function main(args: readonly string[]): Promise<ExitStatus> {
+async function main(args: readonly string[]): Promise<number> {
   const program = makeProgram()
   if (args.length === 0) {
     program.outputHelp()

@@ -2,7 +2,7 @@
 import { Page } from '../constants.js'
 import type { Errno } from '../errors.js'
 import { InodeWord } from '../mm/inode.js'
-import { ExtentCursor } from '../media/extent-tree.js'
+import { ExtentCursor } from '../tree/extent-tree.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Cursor } from '../tree/cursor.js'

@@ -12,23 +12,30 @@
  */
 import { BugError, assert } from '../assert.js'
 import { ErrorNumber } from '../errors.js'
+import { Page } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { ThreadWord } from '../sync/threads.js'
 import { Wake } from '../sync/wait-table.js'
+import { Cursor } from '../tree/cursor.js'
 import {
   type Entry,
   NULL_ENTRY,
   emptyEntry,
   errorEntry,
+  isData,
   isErrorEntry,
   isLocked,
+  isPmd,
+  isZero,
   lockedEntry,
   orderOf,
   unlockedEntry,
 } from '../tree/entry.js'
 import { dumpTree } from '../tree/dump.js'
 import type { Kernel } from './kernel.js'
+import { Trace } from '../trace/tracepoints.js'
+import { traceFile } from './trace.js'
 
 /** Context: takes i_pages; never sleeps longer than another thread's tree operation. */
 export function lockPages(kernel: Kernel, inode: number): void {
@@ -118,6 +125,7 @@ export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, 
 
 /**
  * Get the entry of one page locked, making an EMPTY one if there is none (grab_mapping_entry, order 0; T1, T3, K20).
+ * The answer may be a 2 MiB data entry, which is then locked as a whole. A 2 MiB entry without data makes way (T5).
  * The lock comes before any question to the file system (S0.3): whoever asks for blocks asks alone.
  *
  * Context: takes i_pages; sleeps while the entry is locked unless `maySleep` is false; holds no entry lock on entry.
@@ -126,19 +134,74 @@ export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, 
  */
 export function grabEntry(kernel: Kernel, inode: number, index: number, maySleep: boolean): Entry {
   lockPages(kernel, inode)
-  const entry = getUnlockedEntry(kernel, inode, index, maySleep)
+  let entry = getUnlockedEntry(kernel, inode, index, maySleep)
+  while (entry !== NULL_ENTRY && !isErrorEntry(entry) && isPmd(entry) && !isData(entry)) {
+    downgradeEntry(kernel, inode, index, entry)
+    entry = getUnlockedEntry(kernel, inode, index, maySleep)
+  }
   let grabbed: Entry
-  if (isErrorEntry(entry)) {
-    grabbed = entry
-  } else if (entry !== NULL_ENTRY) {
-    grabbed = lockEntry(kernel, inode, index, entry)
-  } else {
-    grabbed = lockedEntry(emptyEntry(false))
-    if (kernel.tree.store(rootOf(kernel, inode), index, 0, grabbed) === 0) holdEntryLock(kernel)
-    else grabbed = errorEntry(ErrorNumber.ENOMEM)
+  if (isErrorEntry(entry)) grabbed = entry
+  else if (entry !== NULL_ENTRY) grabbed = lockEntry(kernel, inode, index, entry)
+  else grabbed = addEmptyEntry(kernel, inode, index, 0)
+  unlockPages(kernel, inode)
+  return grabbed
+}
+
+/**
+ * Get the 2 MiB entry at `start`, a multiple of 512, locked, making an EMPTY one if nothing is there
+ * (grab_mapping_entry, order 9; T2, T3). Any 4 KiB entry in the range is a conflict, locked or not: the fault falls
+ * back at once, without waiting (T4, S2.9; looked at before the lock bit, after the test for nothing: B21).
+ *
+ * Context: as grabEntry. Return: as grabEntry; errorEntry(EEXIST) for a conflict.
+ */
+export function grabHugeEntry(kernel: Kernel, inode: number, start: number, maySleep: boolean): Entry {
+  const root = rootOf(kernel, inode)
+  const cursor = new Cursor()
+  lockPages(kernel, inode)
+  let grabbed: Entry = NULL_ENTRY
+  while (grabbed === NULL_ENTRY) {
+    if (!kernel.tree.conflict(root, start, Page.PmdOrder, cursor)) {
+      grabbed = addEmptyEntry(kernel, inode, start, Page.PmdOrder)
+    } else if (cursor.order !== Page.PmdOrder) {
+      grabbed = errorEntry(ErrorNumber.EEXIST)
+    } else {
+      const entry = getUnlockedEntry(kernel, inode, start, maySleep)
+      // It may have been replaced by 4 KiB entries while we slept: look again before locking.
+      if (isErrorEntry(entry)) grabbed = entry
+      else if (entry !== NULL_ENTRY && isPmd(entry)) grabbed = lockEntry(kernel, inode, start, entry)
+      else putUnlockedEntry(kernel, inode, start, entry)
+    }
   }
   unlockPages(kernel, inode)
   return grabbed
+}
+
+/** Context: i_pages held, nothing in the range. Return: the entry, locked, or errorEntry(ENOMEM). */
+function addEmptyEntry(kernel: Kernel, inode: number, start: number, order: number): Entry {
+  const entry = lockedEntry(emptyEntry(order !== 0))
+  if (kernel.tree.store(rootOf(kernel, inode), start, order, entry) !== 0) return errorEntry(ErrorNumber.ENOMEM)
+  holdEntryLock(kernel)
+  return entry
+}
+
+/**
+ * T5: a 4 KiB fault meets a 2 MiB entry without data. Lock it, unmap its 2 MiB if they show the huge zero page, remove
+ * it and wake everyone: sleepers wait on the key of the 2 MiB entry, which nobody will wake again (S2.4, S2.8).
+ * Context: i_pages held on entry and on return, dropped while unmapping.
+ */
+function downgradeEntry(kernel: Kernel, inode: number, index: number, entry: Entry): void {
+  const root = rootOf(kernel, inode)
+  const start = startOf(index, entry)
+  if (isZero(entry)) {
+    lockEntry(kernel, inode, index, entry)
+    unlockPages(kernel, inode)
+    traceFile(kernel, Trace.UnmapMappingPages, inode, start, Page.PmdPages)
+    kernel.pageTable.unmapPages(inode, start, Page.PmdPages)
+    lockPages(kernel, inode)
+    releaseEntryLock(kernel)
+  }
+  kernel.tree.store(root, start, Page.PmdOrder, NULL_ENTRY)
+  wakeEntry(kernel, inode, index, entry, Wake.All)
 }
 
 /** Note that this thread holds an entry lock: every sleep asserts that it holds none (D4). */

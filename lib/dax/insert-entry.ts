@@ -17,6 +17,8 @@ import {
 import { Mark } from '../tree/root.js'
 import { lockPages, rootOf, startOf, unlockPages } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
+import { Trace } from '../trace/tracepoints.js'
+import { traceFile } from './trace.js'
 
 /**
  * Make the locked entry stand for the block `pfn` (T6, T9; K50–K54).
@@ -43,7 +45,10 @@ export function insertEntry(
   if (dirty) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
   const start = startOf(index, entry)
   const pages = 1 << orderOf(entry)
-  if (isZero(entry)) kernel.pageTable.unmapPages(inode, start, pages)
+  if (isZero(entry)) {
+    traceFile(kernel, Trace.UnmapMappingPages, inode, start, pages)
+    kernel.pageTable.unmapPages(inode, start, pages)
+  }
 
   const root = rootOf(kernel, inode)
   lockPages(kernel, inode)

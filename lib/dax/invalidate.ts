@@ -1,5 +1,5 @@
 /** Removing entries: pages leave the file (delete), or a hole's entry must go because a block came (invalidate). */
-import { PGOFF_LIMIT } from '../constants.js'
+import { Page, PGOFF_LIMIT } from '../constants.js'
 import { Wake } from '../sync/wait-table.js'
 import { Cursor } from '../tree/cursor.js'
 import { type Entry, NULL_ENTRY, isLocked, orderOf } from '../tree/entry.js'
@@ -16,6 +16,8 @@ import {
 } from './grab-entry.js'
 import { disassociate } from './insert-entry.js'
 import type { Kernel } from './kernel.js'
+import { Trace } from '../trace/tracepoints.js'
+import { traceFile } from './trace.js'
 
 /** Last index a file can have. */
 export const LAST_INDEX = PGOFF_LIMIT - 1
@@ -28,7 +30,12 @@ export const LAST_INDEX = PGOFF_LIMIT - 1
  * Return: how many were removed.
  */
 export function deleteEntries(kernel: Kernel, inode: number, first: number, last: number): number {
-  return removeEntries(kernel, inode, first, last, false)
+  // In the kernel's order: entries that lie in the range, then one that only reaches into it from the left.
+  const start = startOfEntryAt(kernel, inode, first)
+  const from = start < first ? start + Page.PmdPages : first
+  let removed = from <= last ? removeEntries(kernel, inode, from, last, false) : 0
+  if (start < first) removed += removeEntries(kernel, inode, first, Math.min(last, from - 1), false)
+  return removed
 }
 
 /**
@@ -40,8 +47,11 @@ export function deleteEntries(kernel: Kernel, inode: number, first: number, last
  * Return: true when nothing stayed.
  */
 export function invalidateRange(kernel: Kernel, inode: number, first: number, last: number): boolean {
+  traceFile(kernel, Trace.InvalidateInodePages2, inode, first, last)
+  if (kernel.tree.isEmpty(rootOf(kernel, inode))) return true
   const before = countEntries(kernel, inode, first, last)
   const removed = removeEntries(kernel, inode, first, last, true)
+  traceFile(kernel, Trace.UnmapMappingPages, inode, first, last - first + 1)
   kernel.pageTable.unmapPages(inode, first, last - first + 1)
   return removed >= before
 }
@@ -83,6 +93,8 @@ function removeEntries(kernel: Kernel, inode: number, first: number, last: numbe
       continue
     }
     from = index + (1 << order)
+    const event = cleanOnly ? Trace.InvalidateMappingEntry : Trace.DeleteMappingEntry
+    traceFile(kernel, event, inode, Math.max(first, index))
     if (cleanOnly && isDirty(kernel, root, index)) continue
     const { entry } = cursor
     kernel.tree.store(root, index, order, NULL_ENTRY)
@@ -108,4 +120,12 @@ function countEntries(kernel: Kernel, inode: number, first: number, last: number
   }
   unlockPages(kernel, inode)
   return count
+}
+
+/** First index of the entry that covers `index`; `index` itself when there is none. */
+function startOfEntryAt(kernel: Kernel, inode: number, index: number): number {
+  lockPages(kernel, inode)
+  const entry = kernel.tree.load(rootOf(kernel, inode), index)
+  unlockPages(kernel, inode)
+  return entry === NULL_ENTRY ? index : startOf(index, entry)
 }

@@ -4,7 +4,7 @@
  * Nothing here is state: two threads' Kernel objects over the same SharedArrayBuffer are equal but for `self`.
  */
 import type { BlockCursor, BlockMap } from '../media/block-map.js'
-import type { ExtentTree } from '../media/extent-tree.js'
+import type { ExtentTree } from '../tree/extent-tree.js'
 import type { Media } from '../media/media.js'
 import type { PfnAllocator } from '../media/pfn-allocator.js'
 import type { InodeTable } from '../mm/inode.js'
@@ -16,6 +16,9 @@ import type { SharedWords } from '../sync/shared-words.js'
 import type { Threads } from '../sync/threads.js'
 import type { WaitTable } from '../sync/wait-table.js'
 import type { RadixTree } from '../tree/radix-tree.js'
+import type { Slots } from '../mm/slots.js'
+import type { TraceRing } from '../trace/trace-ring.js'
+import type { Flavour } from './flavour.js'
 import type { LockingPolicy } from './locking.js'
 
 export interface Kernel {
@@ -38,4 +41,11 @@ export interface Kernel {
   readonly pageTable: PageTable
   readonly media: Media
   readonly locking: LockingPolicy
+  /** Page-table model: 2 MiB slots of each mapping. */
+  readonly slots: Slots
+  readonly trace: TraceRing
+  /** Where file systems differ: dax/flavour.ts. */
+  readonly flavour: Flavour
+  /** 2 MiB faults are tried at all. */
+  readonly hugePages: boolean
 }

@@ -13,12 +13,12 @@
  * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
  */
 import { ErrorNumber, type Errno } from '../errors.js'
-import { Page } from '../constants.js'
+import { Page, PGOFF_LIMIT } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
-import { ExtentCursor } from '../media/extent-tree.js'
+import { ExtentCursor } from '../tree/extent-tree.js'
 import { Cursor } from '../tree/cursor.js'
 import { type Entry, NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf, unlockedEntry } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
@@ -33,6 +33,12 @@ import {
   unlockPages,
 } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
+import { Trace } from '../trace/tracepoints.js'
+import { traceFile } from './trace.js'
+
+/** LLONG_MAX in pages: what the kernel traces as the end of a whole file. */
+const LAST_TRACED = 2 ** 51 - 1
+const LAST_INDEX = PGOFF_LIMIT - 1
 
 /**
  * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
@@ -41,7 +47,7 @@ import type { Kernel } from './kernel.js'
  * Context: holds no lock; sleeps while entries are locked.
  * Return: 0, or the first -errno; the entry it happened on stays DIRTY and the error is recorded for the file.
  */
-export function writebackRange(kernel: Kernel, inode: number, first: number, last: number): Errno {
+export function writebackRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
   const root = rootOf(kernel, inode)
   const cursor = new Cursor()
   lockPages(kernel, inode)
@@ -49,23 +55,47 @@ export function writebackRange(kernel: Kernel, inode: number, first: number, las
     unlockPages(kernel, inode)
     return 0
   }
+  const span = traced ? kernel.tree.span(root) : 0
+  const end = last === LAST_INDEX ? LAST_TRACED : last
+  if (traced) traceFile(kernel, Trace.WritebackRange, inode, first, end)
   tagRangeForWriteback(kernel.tree, root, first, last)
   let error: Errno = 0
   for (let index = first; error === 0 && kernel.tree.nextMarked(root, index, last, Mark.ToWrite, cursor);) {
     const { index: start, order, entry } = cursor
-    error = writebackOne(kernel, inode, start, entry)
+    error = writebackOne(kernel, inode, start, entry, traced)
     index = start + (1 << order)
   }
   unlockPages(kernel, inode)
+  if (traced) traceFile(kernel, Trace.WritebackRangeDone, inode, span, end)
   if (error < 0) kernel.inodes.recordError(inode, -error)
   return error
+}
+
+/**
+ * Pages [first, last] are about to leave the file, and the entries over them with them. A 2 MiB entry that reaches
+ * beyond the range may be dirty for pages that stay: those stores must not be forgotten with it.
+ *
+ * Context: exclusive range held, no entry lock; sleeps. Return: 0 or -errno.
+ */
+export function saveAcross(kernel: Kernel, inode: number, first: number, last: number): Errno {
+  for (const index of [first, last]) {
+    const start = index - (index % Page.PmdPages)
+    lockPages(kernel, inode)
+    const entry = index <= LAST_INDEX ? kernel.tree.load(rootOf(kernel, inode), index) : NULL_ENTRY
+    unlockPages(kernel, inode)
+    const within = start >= first && start + Page.PmdPages - 1 <= last
+    if (entry === NULL_ENTRY || orderOf(entry) === 0 || within) continue
+    const error = writebackRange(kernel, inode, start, start + Page.PmdPages - 1, false)
+    if (error < 0) return error
+  }
+  return 0
 }
 
 /**
  * Context: i_pages held on entry and on return, dropped in between.
  * Return: 0 (also when there was nothing left to do) or -errno.
  */
-function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry): Errno {
+function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry, traced: boolean): Errno {
   const root = rootOf(kernel, inode)
   let entry = seen
   if (isLocked(seen)) {
@@ -91,6 +121,7 @@ function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry)
   unlockPages(kernel, inode)
 
   const pages = 1 << orderOf(entry)
+  if (traced) traceFile(kernel, Trace.WritebackOne, inode, index, pages)
   let error = kernel.pageTable.protectPages(inode, index, pages)
   if (error >= 0) error = flushBytes(kernel, inode, index * Page.Size, pages * Page.Size)
   kernel.threads.count(kernel.self, Counter.PagesWritten, pages)
@@ -138,13 +169,14 @@ export function drainUnfenced(kernel: Kernel, inode: number): Errno {
   const rwsem = kernel.inodes.at(inode) + InodeWord.Rwsem
   readLock(kernel.words, rwsem)
   try {
-    return drainLocked(kernel, inode)
+    return drainUnfencedLocked(kernel, inode)
   } finally {
     readUnlock(kernel.words, rwsem)
   }
 }
 
-function drainLocked(kernel: Kernel, inode: number): Errno {
+/** drainUnfenced for a caller that holds i_rwsem. */
+export function drainUnfencedLocked(kernel: Kernel, inode: number): Errno {
   const at = kernel.inodes.at(inode)
   const root = at + InodeWord.UnfencedRoot
   const range = new ExtentCursor()

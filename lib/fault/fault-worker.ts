@@ -13,6 +13,7 @@ import { workerData } from 'node:worker_threads'
 import { addon } from '../binding/load.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
 import { ThreadWord } from '../sync/threads.js'
+import { Page } from '../constants.js'
 import { poisonPage } from './poison.js'
 import { FaultBatch, timeBatch, serveBatch } from './serve-batch.js'
 
@@ -78,7 +79,10 @@ class FaultWorker {
 
   #failBatch(count: number): void {
     const { addon: native } = this.#machine
-    for (let i = 0; i < count; i++) poisonPage(native, this.#uffd, this.#batch.addresses[i] as number)
+    for (let i = 0; i < count; i++) {
+      const address = this.#batch.addresses[i] as number
+      poisonPage(native, this.#uffd, address - (address % Page.Size))
+    }
   }
 
   #read(): number {

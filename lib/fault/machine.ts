@@ -4,7 +4,7 @@
  *   one SharedArrayBuffer of 32-bit words, sized at mount, never grown:
  *
  *   ┌────────┬─────────┬─────────┬────────┬──────────┬───────────┬─────────┬──────────┬───────────────┐
- *   │ header │ threads │ waits   │ inodes │ mappings │ page      │ pending │ extents  │ tree nodes    │
+ *   │ header │ threads │ waits   │ inodes │ mappings │ page      │ pending │ trace, extents, nodes    │
  *   │        │         │         │        │          │ frames    │ lines   │          │               │
  *   └────────┴─────────┴─────────┴────────┴──────────┴───────────┴─────────┴──────────┴───────────────┘
  *
@@ -16,14 +16,16 @@
  */
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
+import { FLAVOURS } from '../dax/flavour.js'
 import { entryLocking } from '../dax/locking.js'
 import type { Kernel } from '../dax/kernel.js'
 import { BlockCursor, BlockMap } from '../media/block-map.js'
-import { ExtentPool } from '../media/extent-pool.js'
-import { ExtentTree } from '../media/extent-tree.js'
+import { ExtentPool } from '../tree/extent-pool.js'
+import { ExtentTree } from '../tree/extent-tree.js'
 import { HostFileMedia } from '../media/host-file-media.js'
 import { PfnAllocator } from '../media/pfn-allocator.js'
 import { InodeTable } from '../mm/inode.js'
+import { Slots } from '../mm/slots.js'
 import { VmaTable } from '../mm/vma.js'
 import { PendingLines } from '../persist/pending-lines.js'
 import { RangeLock } from '../sync/range-lock.js'
@@ -32,6 +34,7 @@ import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
 import { Threads } from '../sync/threads.js'
 import { WaitTable } from '../sync/wait-table.js'
 import { getNumber } from '../sync/wide.js'
+import { TraceRing } from '../trace/trace-ring.js'
 import { NodePool } from '../tree/node-pool.js'
 import { RadixTree } from '../tree/radix-tree.js'
 import { UffdPageTable } from './uffd-page-table.js'
@@ -68,6 +71,10 @@ export const enum HeaderWord {
   DeathLength = 17,
   Death = 18,
   DeathWords = 64,
+  /** Two words: mm/slots.ts. */
+  Slots = 84,
+  /** Mutex over changes of the table of mappings (mmap_lock): mmap, munmap, mprotect, mremap, madvise. */
+  AddressSpace = 86,
   Size = 96,
 }
 
@@ -89,6 +96,7 @@ interface Layout {
   readonly pfns: number
   readonly pending: number
   readonly extents: number
+  readonly trace: number
   readonly nodes: number
   readonly words: number
 }
@@ -108,6 +116,7 @@ function layoutOf(config: MountConfig): Layout {
     vmas: take(VmaTable.wordsFor(config.maxMappings)),
     pfns: take(PfnAllocator.wordsFor(config.capacityPages)),
     pending: take(PendingLines.wordsFor(config.maxPendingLines)),
+    trace: take(TraceRing.wordsFor(config.maxTraceRecords)),
     extents: take(ExtentPool.wordsFor(config.maxExtents)),
     nodes: take(NodePool.wordsFor(config.maxTreeNodes, config.treeNodeBits)),
     words: next,
@@ -151,7 +160,10 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
   const extentPool = new ExtentPool(words, layout.extents, config.maxExtents)
   const nodePool = new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits)
   const pfns = new PfnAllocator(words, layout.pfns, config.capacityPages)
-  const media = new HostFileMedia(addon, inodes, threads, self, buffer)
+  const blocks = new BlockMap(new ExtentTree(words, extentPool), pfns)
+  const slots = new Slots(words, new ExtentTree(words, extentPool, true), HeaderWord.Slots)
+  const pool = words.load(HeaderWord.PoolDirectory)
+  const media = new HostFileMedia(addon, inodes, threads, self, blocks, pool, buffer)
   const uffd = words.load(HeaderWord.Uffd)
   return {
     handle,
@@ -164,16 +176,31 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
     inodes,
     vmas,
     tree: new RadixTree(nodePool),
-    blocks: new BlockMap(new ExtentTree(words, extentPool), pfns),
+    blocks,
+    slots,
+    trace: new TraceRing(words, layout.trace, config.maxTraceRecords),
+    flavour: FLAVOURS[config.flavour],
+    hugePages: config.hugePages,
     blockCursor: new BlockCursor(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),
-    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, getNumber(words, HeaderWord.Zeroes)),
+    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, getNumber(words, HeaderWord.Zeroes), slots),
     media,
     locking: entryLocking,
     extentPool,
     nodePool,
+  }
+}
+
+/** The trace of a mount and the names of its files, for a thread that only watches: it claims no thread record. */
+export function openTrace(handle: MachineHandle): { trace: TraceRing; inodes: InodeTable } {
+  const { buffer, config } = handle
+  const layout = layoutOf(config)
+  const words = new AtomicWords(buffer)
+  return {
+    trace: new TraceRing(words, layout.trace, config.maxTraceRecords),
+    inodes: new InodeTable(words, layout.inodes, config.maxFiles),
   }
 }
 

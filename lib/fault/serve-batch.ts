@@ -6,8 +6,11 @@
  * wakes everyone who waits on the page, and who needs more than it gave faults again.
  */
 import { Page } from '../constants.js'
-import { WOULD_BLOCK, serveFault } from '../dax/fault.js'
+import { Access, WOULD_BLOCK } from '../dax/fault-context.js'
+import { isFillIn, isMappedHuge, serveFault } from '../dax/fault.js'
 import { Counter, FaultKind } from '../stats.js'
+import { AccessMode, ThreadWord } from '../sync/threads.js'
+import { Trace } from '../trace/tracepoints.js'
 import type { Machine } from './machine.js'
 import { HeaderWord } from './machine.js'
 
@@ -28,9 +31,11 @@ export class FaultBatch {
  * Errors: whatever a bug throws; the caller declares the mount dead.
  */
 export function serveBatch(machine: Machine, batch: FaultBatch, count: number): void {
+  // While someone listens each fault is served in one go: what was traced of an attempt cannot be taken back.
+  const patient = machine.trace.isOn
   let blocked = 0
   for (let i = 0; i < count; i++) {
-    batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, false)
+    batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, patient)
     if (batch.kinds[i] === WOULD_BLOCK) blocked++
   }
   for (let i = 0; blocked > 0 && i < count; i++) {
@@ -62,17 +67,40 @@ function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: bool
   const vma = machine.vmas.acquire(address)
   if (vma === 0) {
     // Unmapped meanwhile. The sleeper must be told, or it sleeps for ever; the host kernel has the last word.
-    machine.addon.wakeRange(machine.words.load(HeaderWord.Uffd), address, Page.Size)
+    machine.addon.wakeRange(machine.words.load(HeaderWord.Uffd), address - (address % Page.Size), Page.Size)
     return FaultKind.Stale
   }
-  const pgoff = machine.vmas.pgoffOf(vma) + (address - machine.vmas.addressOf(vma)) / Page.Size
-  const kind = serveFault(machine, vma, pgoff, batch.flags[i] as number, maySleep)
+  const index = Math.floor((address - machine.vmas.addressOf(vma)) / Page.Size)
+  const pgoff = machine.vmas.pgoffOf(vma) + index
+  const flags = batch.flags[i] as number
+  const fromUser = machine.trace.isOn ? traceArrival(machine, batch, i, vma) : true
+  const kind = serveFault(machine, vma, pgoff, flags, maySleep, fromUser)
   machine.vmas.unuse(vma)
   return kind
 }
 
+/**
+ * page_fault_user or page_fault_kernel; none for a populate, which is no fault of the
+ * CPU. A fill-in is none of the model either: serveFault would not count it.
+ * Return: whether user code made the access.
+ */
+function traceArrival(machine: Machine, batch: FaultBatch, i: number, vma: number): boolean {
+  const { words, threads } = machine
+  const thread = threads.byKernelId(batch.threads[i] as number)
+  const mode = thread === 0 ? AccessMode.User : words.load(threads.at(thread) + ThreadWord.AccessMode)
+  const address = batch.addresses[i] as number
+  let flags = batch.flags[i] as number
+  if (isMappedHuge(machine, address)) flags |= Access.Protected
+  if (mode !== AccessMode.Populate && !isFillIn(machine, address, (flags & Access.Write) !== 0)) {
+    const event = mode === AccessMode.User ? Trace.PageFaultUser : Trace.PageFaultKernel
+    machine.trace.emit(event, thread, machine.vmas.inodeOf(vma), vma, flags, 0, address)
+  }
+  return mode === AccessMode.User
+}
+
 function isRepeated(batch: FaultBatch, i: number): boolean {
-  for (let j = 0; j < i; j++) if (batch.addresses[j] === batch.addresses[i]) return true
+  const page = Math.floor((batch.addresses[i] as number) / Page.Size)
+  for (let j = 0; j < i; j++) if (Math.floor((batch.addresses[j] as number) / Page.Size) === page) return true
   return false
 }
 

@@ -16,6 +16,7 @@ import { Page } from '../constants.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import { type InodeTable, InodeWord } from '../mm/inode.js'
 import { type PageTable, PageSource } from '../mm/page-table.js'
+import type { Slots } from '../mm/slots.js'
 import { VmaFlag, type VmaTable } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
@@ -49,6 +50,7 @@ export class UffdPageTable implements PageTable {
     private readonly uffd: number,
     /** Address of a page of zeroes. */
     private readonly zeroes: number,
+    private readonly slots: Slots,
   ) {}
 
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
@@ -86,16 +88,49 @@ export class UffdPageTable implements PageTable {
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
   }
 
+  /**
+   * One call for the 2 MiB when the cache has none of it or all of it. A mixed one is mapped page by page on touch: the
+   * slot says how, and it is rare (a file read by read(2) or faulted by 4 KiB before).
+   */
+  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
+    const address = this.vmas.addressOfPage(vma, start)
+    const mode = writable ? 0 : Resolve.Wp
+    if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 || source === PageSource.Zero) {
+      // A new or private huge page: nothing is mapped ahead, the waiting access is woken and fills in what it needs.
+      this.addon.dropPages(address, Page.PmdSize)
+      return this.#wake(address, Page.PmdSize)
+    }
+    if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
+    const from = this.#sourceAddress(vma, start, source)
+    const done = this.addon.resolveContinue(this.uffd, address, Page.PmdSize, mode)
+    if (isAbsent(done)) this.#copyRange(address, from, Page.PmdSize, mode)
+    return this.#wake(address, Page.PmdSize)
+  }
+
+  unmapRange(vma: number, address: number, length: number): Errno {
+    if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0) return this.addon.dropPages(address, length)
+    return this.#dropFilePages(address, length)
+  }
+
   unmapPages(inode: number, pgoff: number, count: number): Errno {
     return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
-      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0) return this.addon.dropPages(address, length)
-      return this.#dropFilePages(address, length)
+      this.slots.dropHuge(address, length, (start, bytes) => {
+        this.unmapRange(vma, start, bytes)
+      })
+      return this.unmapRange(vma, address, length)
+    })
+  }
+
+  dropCopies(inode: number, pgoff: number, count: number): Errno {
+    return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
+      return (this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 ? this.addon.dropPages(address, length) : 0
     })
   }
 
   protectPages(inode: number, pgoff: number, count: number): Errno {
     return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
       if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
+      this.slots.protectHuge(address, length)
       return this.addon.writeProtect(this.uffd, address, length, Protect.On)
     })
   }
@@ -179,13 +214,21 @@ export class UffdPageTable implements PageTable {
   }
 
   #retry(address: number): Errno {
-    this.addon.wakeRange(this.uffd, address, Page.Size)
+    return this.#wake(address, Page.Size)
+  }
+
+  #wake(address: number, length: number): Errno {
+    this.addon.wakeRange(this.uffd, address, length)
     return 0
   }
 
   /** EFAULT of COPY is the source: the media page cannot be read, which is no reason to try again. */
   #copy(address: number, from: number, mode: number): Errno {
-    const error = this.addon.resolveCopy(this.uffd, address, from, Page.Size, mode)
+    return this.#copyRange(address, from, Page.Size, mode)
+  }
+
+  #copyRange(address: number, from: number, length: number, mode: number): Errno {
+    const error = this.addon.resolveCopy(this.uffd, address, from, length, mode)
     return error === -ErrorNumber.EFAULT ? -ErrorNumber.EIO : error
   }
 

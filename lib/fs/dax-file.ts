@@ -10,24 +10,27 @@ import {
   requireSize,
 } from '../args.js'
 import { Page } from '../constants.js'
-import { PmemError, checkResult, pmemError } from '../errors.js'
-import { HeaderWord, type Machine } from '../fault/machine.js'
+import { ErrorNumber, PmemError, checkResult, pmemError } from '../errors.js'
+import type { Machine } from '../fault/machine.js'
 import { BlockCursor, BlockState } from '../media/block-map.js'
 import { InodeWord } from '../mm/inode.js'
-import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Cursor } from '../tree/cursor.js'
 import { describeEntry } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import { lockPages, rootOf, unlockPages } from '../dax/grab-entry.js'
-import { DaxMapping, type MappingInfo, vmaFlags } from './dax-mapping.js'
-import { holdInode, putInode } from './inode-cache.js'
-import { flag } from './pool-directory.js'
+import { DaxMapping, type MappingInfo } from './dax-mapping.js'
+import { Fallocate, fallocateFile } from './fallocate.js'
+import { putInode } from './inode-cache.js'
 import { readBytes, writeBytes } from './read-write.js'
-import { allocateRange, setSize, zeroRange } from './set-size.js'
+import { setSize } from './set-size.js'
 import { syncFile } from './sync.js'
 import type { SystemCalls } from './system-calls.js'
+import { MapFlag, PROTECTIONS, type Protection } from './vm/abi.js'
+import { vmMmap, vmMunmap } from './vm/map.js'
+
+const MMAP_OPTIONS = ['offset', 'length', 'sharing', 'protection', 'sync', 'populate'] as const
 
 export interface MmapOptions {
   /** Byte offset in the file, a multiple of 4096. Default 0. */
@@ -36,18 +39,35 @@ export interface MmapOptions {
   length?: number | string
   /** 'shared' (default): stores reach the file; 'private': they stay copies of this mapping. */
   sharing?: 'shared' | 'private'
-  /** Default 'rw'; a store to an 'r' mapping is a SIGSEGV, as it is in C. */
-  protection?: 'r' | 'rw'
+  /** Default 'rw'; an access that is not allowed is a SIGSEGV, as it is in C. 'w' allows loads too, on x86. */
+  protection?: Protection
+  /** MAP_SYNC: a store is possible only when the file's blocks are durable on the host (K60). Default false. */
+  sync?: boolean
+  /** MAP_POPULATE: fault everything in at once; a private mapping gets its copies. Failures show later. */
+  populate?: boolean
 }
 
 export interface FallocateOptions {
-  /** 'allocate' blocks for holes, 'punch' a hole, or make a range read 'zero' while it keeps its blocks. */
-  mode?: 'allocate' | 'punch' | 'zero'
+  /**
+   * 'allocate' blocks for holes; 'punch' a hole; make a range read 'zero' while it keeps its blocks; 'collapse' the
+   * range, so that what follows takes its place; 'insert' a hole before it.
+   */
+  mode?: 'allocate' | 'punch' | 'zero' | 'collapse' | 'insert'
   offset: number
   length: number
-  /** mode 'allocate': do not grow the file. */
+  /** Modes 'allocate' and 'zero': do not grow the file. */
   keepSize?: boolean
 }
+
+const FALLOCATE_NAMES = ['allocate', 'punch', 'zero', 'collapse', 'insert'] as const
+
+const FALLOCATE_MODES = {
+  allocate: 0,
+  punch: Fallocate.PunchHole,
+  zero: Fallocate.ZeroRange,
+  collapse: Fallocate.CollapseRange,
+  insert: Fallocate.InsertRange,
+} as const
 
 /** A run of pages of a file in one state. Offsets are bytes. */
 export interface FileExtent {
@@ -120,10 +140,12 @@ export class DaxFile implements Disposable {
    * maxMappings), EBADF.
    */
   mmap(options: MmapOptions = {}): DaxMapping {
-    const given = requireOptions<MmapOptions>('mmap options', options, ['offset', 'length', 'sharing', 'protection'])
+    const given = requireOptions<MmapOptions>('mmap options', options, MMAP_OPTIONS)
     const offset = requireAligned('offset', given.offset ?? 0, Page.Size, 'the page size')
     const sharing = requireOneOf('sharing', given.sharing ?? 'shared', ['shared', 'private'])
-    const protection = requireOneOf('protection', given.protection ?? 'rw', ['r', 'rw'])
+    const protection = requireOneOf('protection', given.protection ?? 'rw', ['none', 'r', 'w', 'rw'])
+    const sync = requireBoolean('sync', given.sync ?? false)
+    const populate = requireBoolean('populate', given.populate ?? false)
     if (given.length === undefined && offset >= this.size) {
       throw new RangeError(
         `length must be given for a mapping that starts at or past EOF (${this.size}) but received none`,
@@ -132,11 +154,11 @@ export class DaxFile implements Disposable {
     const length = requireSize('length', given.length ?? this.size - offset)
     requireRange('length', length, 1, bufferConstants.MAX_LENGTH, 'bytes')
     requireRange('offset + length', offset + length, 1, Page.Size * 2 ** 32, 'bytes')
-    if (this.#readOnly && sharing === 'shared' && protection === 'rw') {
+    if (this.#readOnly && sharing === 'shared' && protection.includes('w')) {
       throw new PmemError('EACCES', 'mmap', 'the file was opened read-only', this.name)
     }
-    const info: MappingInfo = { offset, sharing, protection }
-    const mapping = this.#run('mmap', (machine) => this.#map(machine, info, length))
+    const info: MappingInfo = { offset, sharing, protection, sync }
+    const mapping = this.#run('mmap', (machine) => this.#map(machine, info, length, populate))
     this.#owner.mappingMade(mapping)
     return mapping
   }
@@ -183,16 +205,14 @@ export class DaxFile implements Disposable {
   fallocate(options: FallocateOptions): void {
     const known = ['mode', 'offset', 'length', 'keepSize'] as const
     const given = requireOptions<FallocateOptions>('fallocate options', options, known)
-    const mode = requireOneOf('mode', given.mode ?? 'allocate', ['allocate', 'punch', 'zero'])
+    const mode = requireOneOf('mode', given.mode ?? 'allocate', FALLOCATE_NAMES)
     const offset = requireRange('offset', given.offset, 0, Number.MAX_SAFE_INTEGER, 'bytes')
     const length = requireRange('length', given.length, 1, Number.MAX_SAFE_INTEGER - offset, 'bytes')
     const keepSize = requireBoolean('keepSize', given.keepSize ?? false)
     this.#run('fallocate', (machine) => {
       this.#requireWritable('fallocate')
-      const error =
-        mode === 'allocate'
-          ? allocateRange(machine, this.#inode, offset, length, keepSize)
-          : zeroRange(machine, this.#inode, offset, length, mode === 'zero')
+      const keep = keepSize || mode === 'punch' ? Fallocate.KeepSize : 0
+      const error = fallocateFile(machine, this.#inode, FALLOCATE_MODES[mode] | keep, offset, length)
       checkResult(error, 'fallocate', this.name)
     })
   }
@@ -244,35 +264,24 @@ export class DaxFile implements Disposable {
     })
   }
 
-  /** Address first, then registration, then the table: a mapping in the table is one whose faults arrive. */
-  #map(machine: Machine, info: MappingInfo, length: number): DaxMapping {
-    const { addon, inodes, vmas } = machine
-    const { constants: c } = addon
-    const pages = Math.ceil(length / Page.Size)
-    const write = info.protection === 'rw' ? flag(c, 'PROT_WRITE') : 0
-    const fd = inodes.word(this.#inode, InodeWord.CacheFd)
-    const shared = info.sharing === 'shared'
-    const address = addon.mapAligned(fd, info.offset, pages * Page.Size, flag(c, 'PROT_READ') | write, shared, 0)
-    let vma = 0
+  #map(machine: Machine, info: MappingInfo, length: number, populate: boolean): DaxMapping {
+    const sharing = info.sharing === 'private' ? MapFlag.Private : MapFlag.SharedValidate
+    const flags = sharing | (info.sync ? MapFlag.Sync : 0) | (populate ? MapFlag.Populate : 0)
+    const access = this.#readOnly ? 'r' : 'rw'
+    const prot = PROTECTIONS[info.protection]
+    const wanted = { inode: this.#inode, access, offset: info.offset, length, prot, flags } as const
+    const address = vmMmap(machine, wanted)
+    if (address === -ErrorNumber.ENOMEM) {
+      const reason = 'no address space left, or no mapping record (mount option maxMappings)'
+      throw new PmemError('ENOMEM', 'mmap', reason, this.name)
+    }
+    checkResult(address, 'mmap', this.name)
     try {
-      const modes = flag(c, 'UFFD_REGISTER_MODE_MISSING') | flag(c, 'UFFD_REGISTER_MODE_MINOR')
-      const uffd = machine.words.load(HeaderWord.Uffd)
-      addon.registerRange(uffd, address, pages * Page.Size, modes | flag(c, 'UFFD_REGISTER_MODE_WP'))
-      const pgoff = info.offset / Page.Size
-      vma = vmas.insert({ inode: this.#inode, flags: vmaFlags(info), pgoff, pages, address })
-      holdInode(machine, this.#inode)
-      const buffer = addon.createArrayBuffer(address, length)
-      machine.threads.count(machine.self, Counter.Mappings, 1)
-      return new DaxMapping(this.#owner.calls, this.#inode, vma, buffer, info, (mapping) => {
+      return new DaxMapping(this.#owner.calls, this.#inode, address, length, info, (mapping) => {
         this.#owner.mappingGone(mapping)
       })
     } catch (error) {
-      if (vma !== 0) vmas.retire(vma)
-      addon.unmap(address, pages * Page.Size)
-      if (vma !== 0) {
-        vmas.release(vma)
-        putInode(machine, this.#inode)
-      }
+      vmMunmap(machine, address, length)
       throw error
     }
   }

@@ -1,59 +1,91 @@
 /** A mapping of a file: the memory itself, and the calls that act on it. */
-import { requireAligned, requireBuffer, requireOneOf, requireOptions, requireRange } from '../args.js'
+import {
+  requireAligned,
+  requireBoolean,
+  requireBuffer,
+  requireOneOf,
+  requireOptions,
+  requireRange,
+  requireSize,
+} from '../args.js'
+import { constants as bufferConstants } from 'node:buffer'
 import { Page } from '../constants.js'
 import { flushRange } from '../dax/flush-range.js'
 import { PmemError, checkResult } from '../errors.js'
-import { type Machine, isDead } from '../fault/machine.js'
-import { VmaFlag } from '../mm/vma.js'
-import { Counter } from '../stats.js'
-import { putInode } from './inode-cache.js'
-import { syncRange } from './sync.js'
+import type { Machine } from '../fault/machine.js'
+import { holdInode, putInode } from './inode-cache.js'
+import { accessMapping, isWritable } from './mapping-access.js'
 import type { SystemCalls } from './system-calls.js'
+import { ADVICE, MremapFlag, MsyncFlag, PROTECTIONS, type AdviceName, type Protection, pageAlign } from './vm/abi.js'
+import { vmMadvise } from './vm/advise.js'
+import { vmMincore } from './vm/look.js'
+import { vmMunmap } from './vm/map.js'
+import { vmMlock, vmMunlock } from './vm/populate.js'
+import { vmMprotect } from './vm/protect.js'
+import { vmMremap } from './vm/remap.js'
+import { vmMsync } from './vm/sync.js'
 
 /** What the mapping was made with. */
 export interface MappingInfo {
   /** Byte offset in the file of the first byte of the buffer. */
   readonly offset: number
   readonly sharing: 'shared' | 'private'
-  readonly protection: 'r' | 'rw'
+  /** As it was made; mprotect changes parts of it. */
+  readonly protection: Protection
+  /** MAP_SYNC. */
+  readonly sync: boolean
 }
 
 export interface MsyncOptions {
   /** 'sync' (default) writes back; 'async' and 'invalidate' are accepted and do nothing, as on DAX. */
   mode?: 'sync' | 'async' | 'invalidate'
+  /** MS_INVALIDATE besides the mode: nothing more happens. Default false. */
+  invalidate?: boolean
 }
+
+export interface MremapOptions {
+  /** MREMAP_MAYMOVE (default true): without it a mapping that has no room to grow is ENOMEM. */
+  mayMove?: boolean
+}
+
+const MSYNC_MODES = { sync: MsyncFlag.Sync, async: MsyncFlag.Async, invalidate: MsyncFlag.Invalidate } as const
 
 export class DaxMapping implements Disposable {
   readonly #calls: SystemCalls
   readonly #inode: number
-  readonly #vma: number
-  readonly #buffer: ArrayBuffer
   readonly #info: MappingInfo
-  readonly #length: number
+  #address: number
+  #length: number
+  #buffer: ArrayBuffer
   readonly #onUnmap: (mapping: DaxMapping) => void
   #mapped = true
 
-  /** Made by DaxFile.mmap. */
+  /**
+   * Made by DaxFile.mmap. Holds a reference on the inode of its own: parts of the mapping may be gone before it is.
+   * Errors: ENOMEM when the engine has no room for the buffer; then the memory is the caller's to unmap.
+   */
   constructor(
     calls: SystemCalls,
     inode: number,
-    vma: number,
-    buffer: ArrayBuffer,
+    address: number,
+    length: number,
     info: MappingInfo,
     onUnmap: (mapping: DaxMapping) => void,
   ) {
     this.#calls = calls
     this.#inode = inode
-    this.#vma = vma
-    this.#buffer = buffer
-    this.#length = buffer.byteLength
+    this.#address = address
+    this.#length = length
     this.#info = info
     this.#onUnmap = onUnmap
+    this.#buffer = calls.machine.addon.createArrayBuffer(address, length)
+    holdInode(calls.machine, inode)
   }
 
   /**
-   * The memory. Loads and stores through any view of it are loads and stores of pmem. Detached (length 0) by unmap.
-   * It cannot be transferred; structuredClone and postMessage copy it, which reads every page.
+   * The memory. Loads and stores through any view of it are loads and stores of pmem. Detached (length 0) by unmap,
+   * and by mremap, after which it is another buffer. It cannot be transferred; structuredClone and postMessage copy
+   * it, which reads every page.
    */
   get buffer(): ArrayBuffer {
     return this.#buffer
@@ -67,6 +99,11 @@ export class DaxMapping implements Disposable {
     return this.#mapped
   }
 
+  /** Where the memory is: a virtual address of this process, as traces show it. */
+  get address(): number {
+    return this.#address
+  }
+
   get info(): MappingInfo {
     return this.#info
   }
@@ -76,17 +113,15 @@ export class DaxMapping implements Disposable {
    * in whole pages, as the kernel does: other bytes of the same pages become durable too.
    *
    * offset: of the mapping, a multiple of 4096; length: bytes, default: to the end. A private mapping writes nothing.
-   * Source: vfs_fsync_range of the range (K70, FACTS 6). Errors: RangeError, TypeError; EIO, ENOSPC… of the media.
+   * Source: vfs_fsync_range of the range (K70, FACTS 6). Errors: RangeError, TypeError; ENOMEM (a part was unmapped),
+   * EIO, ENOSPC… of the media.
    */
   msync(offset = 0, length?: number, options?: MsyncOptions): void {
-    const [start, bytes] = this.#requirePart('msync', offset, length)
-    requireAligned('offset', start, Page.Size, 'the page size')
-    const given = requireOptions<MsyncOptions>('msync options', options, ['mode'])
+    const [start, bytes] = this.#requirePages('msync', offset, length)
+    const given = requireOptions<MsyncOptions>('msync options', options, ['mode', 'invalidate'])
     const mode = requireOneOf('mode', given.mode ?? 'sync', ['sync', 'async', 'invalidate'])
-    if (mode !== 'sync' || bytes === 0 || this.#info.sharing === 'private') return
-    const first = (this.#info.offset + start) / Page.Size
-    const last = Math.floor((this.#info.offset + start + bytes - 1) / Page.Size)
-    this.#calls.run('msync', (machine) => checkResult(syncRange(machine, this.#inode, first, last), 'msync'))
+    const invalidate = requireBoolean('invalidate', given.invalidate ?? false) ? MsyncFlag.Invalidate : 0
+    this.#run('msync', (machine) => vmMsync(machine, this.#address + start, bytes, MSYNC_MODES[mode] | invalidate))
   }
 
   /**
@@ -110,10 +145,12 @@ export class DaxMapping implements Disposable {
   }
 
   /**
-   * Load bytes without the risk of SIGBUS: what a plain load past EOF or from a bad page would die of is an error here.
+   * Load bytes without the risk of SIGBUS: what a plain load past EOF or from a bad page would die of is an error
+   * here.
    *
    * length: bytes to read, or the buffer to fill. Return: the bytes, or the buffer given.
-   * Errors: EIO with `offset` of the first byte that could not be read, in the mapping; RangeError, TypeError.
+   * Errors: EIO with `offset` of the first byte that could not be read, in the mapping; EACCES (protection), EFAULT
+   * (that part was unmapped), with `offset` too; RangeError, TypeError.
    */
   tryRead(offset: number, length: number): Uint8Array
   tryRead<Target extends ArrayBufferView>(offset: number, target: Target): Target
@@ -131,16 +168,112 @@ export class DaxMapping implements Disposable {
 
   /**
    * Store bytes without the risk of SIGBUS. What was stored before the byte that failed stays stored.
-   * Errors: EIO with `offset`, as tryRead: past EOF, no space for the block, a bad page. EACCES on a read-only mapping.
+   * Errors: EIO with `offset`, as tryRead: past EOF, no space for the block, a bad page. EACCES on a read-only
+   * mapping.
    */
   tryWrite(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): void {
     const start = this.#requireOffset('tryWrite', offset)
     const bytes = requireBuffer('source', source)
     requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
-    if (this.#info.protection === 'r') throw new PmemError('EACCES', 'tryWrite', 'the mapping is read-only')
+    if (!isWritable(this.#calls.machine, this.#address + start)) {
+      throw new PmemError('EACCES', 'tryWrite', 'the mapping is read-only')
+    }
     this.#guarded('tryWrite', start, bytes.length, (addon, address) =>
       addon.copyMemory(address, addon.addressOf(bytes), bytes.length),
     )
+  }
+
+  /**
+   * munmap of a part. The buffer stays as it is, but an access to the part is a SIGSEGV from then on. A part that is
+   * all of the mapping unmaps it, see unmap.
+   *
+   * offset: a multiple of 4096; length: bytes, rounded up to pages, default: to the end.
+   * Errors: RangeError, TypeError; EINVAL (length 0), ENOMEM (maxMappings: the rest is two mappings), EBADF.
+   */
+  munmap(offset: number, length?: number): void {
+    const [start, bytes] = this.#requirePages('munmap', offset, length)
+    if (start === 0 && bytes === this.#length) {
+      this.unmap()
+      return
+    }
+    this.#run('munmap', (machine) => vmMunmap(machine, this.#address + start, bytes))
+  }
+
+  /**
+   * mprotect of a part. An access it forbids is a SIGSEGV.
+   * Errors: as munmap; EACCES (writable, shared, and the file is open for reading), ENOMEM (a part was unmapped).
+   */
+  mprotect(offset: number, length: number, protection: Protection): void {
+    const [start, bytes] = this.#requirePages('mprotect', offset, length)
+    const prot = PROTECTIONS[requireOneOf('protection', protection, ['none', 'r', 'w', 'rw'])]
+    this.#run('mprotect', (machine) => vmMprotect(machine, this.#address + start, bytes, prot))
+  }
+
+  /**
+   * madvise of a part, by the kernel's name of the advice: 'dontneed' drops page tables and private copies, 'remove'
+   * punches a hole into the file, 'populate_read' and 'populate_write' fault everything in, 'nohugepage' stops faults
+   * of 2 MiB…
+   *
+   * Errors: as munmap; EINVAL (advice for other kinds of memory), EACCES ('remove' of a private mapping), EFAULT
+   * ('populate_…': past EOF, no space), ENOMEM (a part was unmapped), EPERM ('hwpoison').
+   */
+  madvise(advice: AdviceName, offset = 0, length?: number): void {
+    const number = ADVICE[requireOneOf('advice', advice, Object.keys(ADVICE) as AdviceName[])]
+    const [start, bytes] = this.#requirePages('madvise', offset, length)
+    this.#run('madvise', (machine) => vmMadvise(machine, this.#address + start, bytes, number))
+  }
+
+  /**
+   * mincore: which pages are in this mapping's page tables (FACTS 25).
+   * Return: 1 or 0 a page. Errors: RangeError, TypeError; ENOMEM (a part was unmapped), EBADF.
+   */
+  mincore(offset = 0, length?: number): Uint8Array {
+    const [start, bytes] = this.#requirePages('mincore', offset, length)
+    const pages = new Uint8Array(pageAlign(bytes) / Page.Size)
+    this.#run('mincore', (machine) => vmMincore(machine, this.#address + start, bytes, pages))
+    return pages
+  }
+
+  /**
+   * mlock: fault everything in. Locks nothing: DAX memory is never paged out (FACTS 22).
+   * Errors: RangeError, TypeError; ENOMEM (a page that cannot be had: past EOF, no space; a part was unmapped), EBADF.
+   */
+  mlock(offset = 0, length?: number): void {
+    const [start, bytes] = this.#requirePart('mlock', offset, length)
+    this.#run('mlock', (machine) => vmMlock(machine, this.#address + start, bytes))
+  }
+
+  /** Errors: as mlock. */
+  munlock(offset = 0, length?: number): void {
+    const [start, bytes] = this.#requirePart('munlock', offset, length)
+    this.#run('munlock', (machine) => vmMunlock(machine, this.#address + start, bytes))
+  }
+
+  /**
+   * Make the mapping longer or shorter; what is mapped stays mapped, at another address if need be. `buffer` is
+   * another one afterwards, the old one is detached. newLength: bytes, or a string such as '64MiB'.
+   *
+   * Errors, with everything as it was: RangeError, TypeError; ENOMEM (no room to grow and mayMove is false,
+   * maxMappings), EFAULT (a part was unmapped or protected apart: it is not one mapping any more), EBADF.
+   */
+  mremap(newLength: number | string, options?: MremapOptions): void {
+    const start = this.#requireOffset('mremap', 0)
+    const length = requireRange(
+      'newLength',
+      requireSize('newLength', newLength),
+      1,
+      bufferConstants.MAX_LENGTH,
+      'bytes',
+    )
+    const given = requireOptions<MremapOptions>('mremap options', options, ['mayMove'])
+    const flags = requireBoolean('mayMove', given.mayMove ?? true) ? MremapFlag.MayMove : 0
+    this.#address = this.#run('mremap', (machine) =>
+      vmMremap(machine, this.#address + start, this.#length, length, flags),
+    )
+    const { addon } = this.#calls.machine
+    addon.detachArrayBuffer(this.#buffer)
+    this.#length = length
+    this.#buffer = addon.createArrayBuffer(this.#address, length)
   }
 
   /**
@@ -151,8 +284,10 @@ export class DaxMapping implements Disposable {
     if (!this.#mapped) return
     this.#mapped = false
     this.#onUnmap(this)
-    unmapVma(this.#calls.machine, this.#vma, this.#buffer)
-    putInode(this.#calls.machine, this.#inode)
+    const { machine } = this.#calls
+    machine.addon.detachArrayBuffer(this.#buffer)
+    vmMunmap(machine, this.#address, this.#length)
+    putInode(machine, this.#inode)
   }
 
   [Symbol.dispose](): void {
@@ -172,6 +307,17 @@ export class DaxMapping implements Disposable {
     return [start, length === undefined ? rest : requireRange('length', length, 0, rest, 'bytes')]
   }
 
+  /** A part that begins with a page. */
+  #requirePages(syscall: string, offset: unknown, length: unknown): [start: number, bytes: number] {
+    const part = this.#requirePart(syscall, offset, length)
+    requireAligned('offset', part[0], Page.Size, 'the page size')
+    return part
+  }
+
+  #run(syscall: string, call: (machine: Machine) => number): number {
+    return this.#calls.run(syscall, (machine) => checkResult(call(machine), syscall))
+  }
+
   /** Not under the freeze: the copy may fault, and a power failure may come in between as it may between two loads. */
   #guarded(
     syscall: string,
@@ -179,45 +325,10 @@ export class DaxMapping implements Disposable {
     length: number,
     copy: (addon: Machine['addon'], address: number) => number,
   ): void {
-    const { machine } = this.#calls
     this.#calls.requireAlive(syscall)
-    const address = machine.vmas.addressOf(this.#vma) + start
-    const done = length === 0 ? 0 : copy(machine.addon, address)
-    if (done === length) return
-    const failedAt = start + Math.max(done, 0)
-    this.#forgetFailure(failedAt)
+    const failure = accessMapping(this.#calls.machine, this.#address, start, length, syscall, copy)
+    if (failure === undefined) return
     this.#calls.requireAlive(syscall)
-    const error = new PmemError('EIO', syscall, `SIGBUS at offset ${failedAt} of the mapping`)
-    throw Object.assign(error, { offset: failedAt })
+    throw Object.assign(failure.error, { offset: failure.offset })
   }
-
-  /** The page that answered with SIGBUS must ask again next time: space may be free, the file longer by then. */
-  #forgetFailure(offset: number): void {
-    const { machine } = this.#calls
-    if (this.#info.sharing === 'private') return
-    const page = Math.floor(offset / Page.Size) * Page.Size
-    machine.addon.dropPages(machine.vmas.addressOf(this.#vma) + page, Page.Size)
-  }
-}
-
-/**
- * Context: waits for faults being served on the mapping. On a dead mount the handler may have died as a user of it,
- * with any lock held: the memory goes all the same, the tables stay as they are.
- */
-export function unmapVma(machine: Machine, vma: number, buffer: ArrayBuffer): void {
-  const { vmas, addon } = machine
-  try {
-    if (!vmas.retire(vma)) return
-  } catch (error) {
-    if (!isDead(machine.words)) throw error
-  }
-  addon.detachArrayBuffer(buffer)
-  addon.unmap(vmas.addressOf(vma), vmas.pagesOf(vma) * Page.Size)
-  vmas.release(vma)
-  machine.threads.count(machine.self, Counter.Unmappings, 1)
-}
-
-export function vmaFlags(info: MappingInfo): number {
-  const sharing = info.sharing === 'shared' ? VmaFlag.Shared : 0
-  return sharing | VmaFlag.Read | (info.protection === 'rw' ? VmaFlag.Write : 0)
 }

@@ -12,10 +12,11 @@ import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { rootOf } from '../dax/grab-entry.js'
 import { PmemError, checkResult } from '../errors.js'
 import { HeaderWord, type Machine, isDead } from '../fault/machine.js'
+import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
-import { flag, forEachDataRange, hostError } from './pool-directory.js'
+import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
 const RESERVE_MIN = 16 * 2 ** 30
@@ -141,13 +142,15 @@ export function dropInode(machine: Machine, inode: number): void {
 export function loadBlocks(machine: Machine, inode: number): void {
   const { inodes, blocks, pfns, words } = machine
   const at = inodes.at(inode)
-  const missing = mediaPages(machine, inode) - pfns.reservedPages
+  const runs = runsOf(machine, inode)
+  const missing = pagesIn(runs) - pfns.reservedPages
   if (missing > 0) checkResult(pfns.reserve(missing), 'open', inodes.nameOf(inode))
   mutexLock(words, at + InodeWord.Blocks)
   try {
-    forEachMediaRange(machine, inode, (first, end) => {
-      checkResult(blocks.load(at + InodeWord.BlockRoot, first, end), 'open', inodes.nameOf(inode))
-    })
+    for (const { first, end, written } of runs) {
+      const state = written ? BlockState.Written : BlockState.Unwritten
+      checkResult(blocks.load(at + InodeWord.BlockRoot, first, end, state), 'open', inodes.nameOf(inode))
+    }
   } finally {
     mutexUnlock(words, at + InodeWord.Blocks)
   }
@@ -161,19 +164,19 @@ export function unloadBlocks(machine: Machine, inode: number): void {
   const allocated = blocks.blocks(at + InodeWord.BlockRoot)
   blocks.unload(at + InodeWord.BlockRoot)
   mutexUnlock(words, at + InodeWord.Blocks)
-  const unused = allocated - mediaPages(machine, inode)
+  const unused = allocated - pagesIn(runsOf(machine, inode))
   if (unused > 0) pfns.unreserve(unused)
 }
 
-function mediaPages(machine: Machine, inode: number): number {
-  let pages = 0
-  forEachMediaRange(machine, inode, (first, end) => (pages += end - first))
-  return pages
+function runsOf(machine: Machine, inode: number): MediaRun[] {
+  const { addon, inodes, words } = machine
+  const directory = words.load(HeaderWord.PoolDirectory)
+  const fd = inodes.word(inode, InodeWord.MediaFd)
+  return mediaRuns(addon, directory, fd, inodes.nameOf(inode), inodes.sizeOf(inode))
 }
 
-function forEachMediaRange(machine: Machine, inode: number, visit: (first: number, end: number) => void): void {
-  const fd = machine.inodes.word(inode, InodeWord.MediaFd)
-  forEachDataRange(machine.addon, fd, machine.inodes.sizeOf(inode), visit)
+function pagesIn(runs: readonly MediaRun[]): number {
+  return runs.reduce((pages, run) => pages + run.end - run.first, 0)
 }
 
 function isWritable(machine: Machine, inode: number): boolean {

@@ -1,6 +1,5 @@
 /** A mounted pool, as one thread sees it. */
 import { isAbsolute, resolve } from 'node:path'
-import { unlinkSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import {
   requireBoolean,
@@ -15,6 +14,7 @@ import { addon } from '../binding/load.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError, checkResult } from '../errors.js'
+import { settle } from '../fault/settle.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
 import {
   HeaderWord,
@@ -25,19 +25,20 @@ import {
   createMachineBuffer,
   openMachine,
 } from '../fault/machine.js'
-import { InodeFlag, InodeWord } from '../mm/inode.js'
 import type { MountStats } from '../stats.js'
-import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
 import { DaxFile, type FileOwner } from './dax-file.js'
 import type { DaxMapping } from './dax-mapping.js'
-import { dropInode, findInode, getInode, liveInodes } from './inode-cache.js'
+import { getInode, liveInodes } from './inode-cache.js'
 import { collectStats } from './mount-stats.js'
-import { dataPagesOf, hostError, isValidName, listPool, openPool } from './pool-directory.js'
+import { renameFile, unlinkFile } from './names.js'
+import { allocatedPagesOf, hostError, isValidName, listPool, openPool } from './pool-directory.js'
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
 import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
+import { TraceFeed, type TraceListener } from './trace-feed.js'
+import { type TracePrint, startTracePrint } from './trace-print.js'
 import { abandonAll, endService, leaveUsers, reapThreads, unmount } from './unmount.js'
 
 export interface OpenOptions {
@@ -100,7 +101,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     const machine = openMachine(addon, { buffer, config, root: pool.root })
-    if (machine.pfns.reserve(dataPagesOf(addon, pool)) < 0) {
+    if (machine.pfns.reserve(allocatedPagesOf(addon, pool)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
     }
     words.store(HeaderWord.Users, 1)
@@ -148,11 +149,15 @@ export class Pmem implements Disposable, FileOwner {
   readonly #machine: Machine
   readonly #files = new Set<DaxFile>()
   readonly #mappings = new Set<DaxMapping>()
+  readonly #traceFeed: TraceFeed
+  readonly #tracePrint: TracePrint | undefined
   #closed = false
 
   /** Made by mount and attach. */
   constructor(machine: Machine, mounted: boolean) {
     this.#machine = machine
+    this.#traceFeed = new TraceFeed(machine.handle)
+    this.#tracePrint = mounted ? startTracePrint(machine.handle) : undefined
     this.calls = new SystemCalls(machine)
     openMounts.set(this, () => {
       if (mounted && machine.words.load(HeaderWord.Users) > 1) endService(machine)
@@ -214,22 +219,17 @@ export class Pmem implements Disposable, FileOwner {
   /** Remove a name. Opens and mappings of the file stay usable; its blocks go with the last of them. */
   unlink(name: string): void {
     this.#requireName(name)
-    this.#run('unlink', (machine) => {
-      mutexLock(machine.words, HeaderWord.Inodes)
-      try {
-        const inode = findInode(machine, name)
-        try {
-          unlinkSync(`${this.root}/${name}`)
-        } catch (error) {
-          throw hostError(error, 'unlink', name)
-        }
-        if (inode === 0) return
-        machine.inodes.setFlags(inode, InodeFlag.Unlinked)
-        if (machine.inodes.word(inode, InodeWord.References) === 0) dropInode(machine, inode)
-      } finally {
-        mutexUnlock(machine.words, HeaderWord.Inodes)
-      }
-    })
+    this.#run('unlink', (machine) => checkResult(unlinkFile(machine, name), 'unlink', name))
+  }
+
+  /**
+   * Give a file another name. A file that has it loses it, as by unlink.
+   * Errors: ENOENT; EACCES, EROFS… of the host; RangeError, TypeError for names.
+   */
+  rename(from: string, to: string): void {
+    this.#requireName(from)
+    this.#requireName(to)
+    this.#run('rename', (machine) => checkResult(renameFile(machine, from, to), 'rename', from))
   }
 
   /** sfence: what this thread flushed before is durable when it returns (drain). */
@@ -273,6 +273,31 @@ export class Pmem implements Disposable, FileOwner {
   }
 
   /**
+   * Be told what the kernel does from now on, whichever thread makes it do it. Listeners are called from the event
+   * loop, a few times in a hundred milliseconds; drainTrace, off and close deliver what has happened until then at
+   * once. While nobody listens events cost next to nothing. A listener that is too slow is told how many it has lost.
+   */
+  on(event: 'trace', listener: TraceListener): this {
+    requireOneOf('event', event, ['trace'])
+    this.#requireOpen('trace')
+    this.#traceFeed.add(listener)
+    return this
+  }
+
+  /** Stop telling a listener. */
+  off(event: 'trace', listener: TraceListener): this {
+    requireOneOf('event', event, ['trace'])
+    this.#traceFeed.remove(listener)
+    return this
+  }
+
+  /** Call the listeners for everything that has happened until now. */
+  drainTrace(): void {
+    if (!this.#closed) settle(this.#machine)
+    this.#traceFeed.drain()
+  }
+
+  /**
    * Leave the mount: unmap and close what this thread has. The last thread to leave unmounts: everything is written
    * back, workers stop, the pool is free for others. Order of close of files, mappings and mount does not matter.
    *
@@ -302,16 +327,29 @@ export class Pmem implements Disposable, FileOwner {
     this.#mappings.delete(mapping)
   }
 
+  /** @internal The last events are delivered. */
+  endTrace(): void {
+    if (this.#machine.trace.isOn && this.#machine.words.load(HeaderWord.State) === MachineState.Live)
+      settle(this.#machine)
+    this.#traceFeed.close()
+    this.#tracePrint?.stop()
+  }
+
   /** sync: write back when this is the last to leave. Return: what the final sync met. */
   #leave(sync: boolean): PmemError | undefined {
     if (this.#closed) return undefined
     this.#closed = true
     openMounts.delete(this)
     const machine = this.#machine
+    // While files still have names.
+    this.#traceFeed.drain()
+    this.#tracePrint?.flush()
     for (const mapping of [...this.#mappings]) mapping.unmap()
     for (const file of [...this.#files]) file.close()
     machine.threads.release(machine.self)
-    return leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
+    const error = leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
+    this.endTrace()
+    return error
   }
 
   #requireOpen(syscall: string): void {
@@ -349,8 +387,12 @@ function installExitHook(): void {
   exitHookInstalled = true
   process.on('exit', () => {
     for (const [pmem, leave] of [...openMounts]) {
-      if (isMainThread) abandonAll(machineOf(pmem))
-      else leave()
+      if (!isMainThread) {
+        leave()
+        continue
+      }
+      pmem.endTrace()
+      abandonAll(machineOf(pmem))
     }
   })
 }

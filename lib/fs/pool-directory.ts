@@ -4,15 +4,17 @@
  *   pool/
  *     store.pm            media: the bytes that survive, at their own offsets; holes are holes
  *     .faultline/lock     held (flock) while the pool is mounted; contains the pid of the owner
+ *     .faultline/unwritten/NAME   which blocks are allocated and unwritten (media/host-file-unwritten.ts)
  *
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
  */
-import { mkdirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
+import { UNWRITTEN_DIRECTORY, readUnwritten } from '../media/host-file-unwritten.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -30,7 +32,7 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    mkdirSync(join(path, PRIVATE_DIRECTORY), { recursive: true, mode: 0o700 })
+    mkdirSync(join(path, UNWRITTEN_DIRECTORY), { recursive: true, mode: 0o700 })
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
@@ -75,20 +77,65 @@ export function listPool(root: string): string[] {
     .sort()
 }
 
-/** Pages of data (not holes) in all media files: what they take of the capacity before they are opened. */
-export function dataPagesOf(addon: Addon, pool: PoolDirectory): number {
+/** Pages with blocks in all media files: what they take of the capacity before they are opened. */
+export function allocatedPagesOf(addon: Addon, pool: PoolDirectory): number {
   let pages = 0
   for (const name of listPool(pool.root)) {
-    const { size, blocks } = statSync(join(pool.root, name))
-    if (size === 0 || blocks === 0) continue
     const fd = addon.openBeneath(pool.directory, name, flag(addon.constants, 'O_RDONLY'), 0)
     try {
-      forEachDataRange(addon, fd, size, (first, end) => (pages += end - first))
+      const { size } = addon.fileStatus(fd)
+      for (const run of mediaRuns(addon, pool.directory, fd, name, size)) pages += run.end - run.first
     } finally {
       addon.closeFd(fd)
     }
   }
   return pages
+}
+
+/** A run of pages of a media file that have blocks; `end` is the first page after it. */
+export interface MediaRun {
+  readonly first: number
+  readonly end: number
+  readonly written: boolean
+}
+
+/**
+ * What media knows of the blocks of a file: data, and unwritten runs as noted. Disjoint.
+ *
+ * The host calls unwritten pages data while its page cache holds them. So what is noted and looks like data is looked
+ * at: a page that is not all zeroes was written after the note, the others are what the note says.
+ */
+export function mediaRuns(addon: Addon, directory: number, fd: number, name: string, size: number): MediaRun[] {
+  const runs: MediaRun[] = []
+  const noted = readUnwritten(addon, directory, name)
+  forEachDataRange(addon, fd, size, (first, end) => {
+    let from = first
+    for (const [start, count] of noted) {
+      for (let page = Math.max(from, start); page < Math.min(end, start + count); page++) {
+        if (!isZeroPage(addon, fd, page)) continue
+        if (page > from) runs.push({ first: from, end: page, written: true })
+        from = page + 1
+      }
+    }
+    if (from < end) runs.push({ first: from, end, written: true })
+  })
+  const written = [...runs].sort((a, b) => a.first - b.first)
+  for (const [start, count] of noted) {
+    let first = start
+    for (const run of written) {
+      if (run.end <= first || run.first >= start + count) continue
+      if (run.first > first) runs.push({ first, end: run.first, written: false })
+      first = run.end
+    }
+    if (first < start + count) runs.push({ first, end: start + count, written: false })
+  }
+  return runs
+}
+
+function isZeroPage(addon: Addon, fd: number, page: number): boolean {
+  const bytes = new Uint8Array(Page.Size)
+  const read = addon.readFile(fd, addon.addressOf(bytes), bytes.length, page * Page.Size)
+  return read >= 0 && bytes.every((byte) => byte === 0)
 }
 
 /** Walk the data of a media file, in whole pages: visit(first page, page after the last). */

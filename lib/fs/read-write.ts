@@ -5,20 +5,25 @@
  * media at once, and durable at the next sync of the file. The user's buffer may itself be a mapping of the same file,
  * so copying may fault, and no entry lock is held while it does (K105).
  */
-import { Page } from '../constants.js'
-import { allocateBlock } from '../dax/fault.js'
+import { Page, PGOFF_LIMIT } from '../constants.js'
+import { allocateBlock } from '../dax/blocks.js'
 import { grabEntry, unlockEntry } from '../dax/grab-entry.js'
 import { invalidateRange, removeLockedEntry } from '../dax/invalidate.js'
+import { traceFile } from '../dax/trace.js'
 import { noteUnfenced } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
+import { settle } from '../fault/settle.js'
 import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { AccessMode, ThreadWord } from '../sync/threads.js'
 import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { errnoOf, isEmpty, isErrorEntry } from '../tree/entry.js'
-import { extendFile } from './set-size.js'
+import { Trace } from '../trace/tracepoints.js'
+import { TO_END, extendFile } from './set-size.js'
+import { accessFailed } from './vm/populate.js'
 
 /** Bytes looked at in one go: residency is asked for this much at a time. */
 const CHUNK = 1 << 20
@@ -34,6 +39,8 @@ const CHUNK = 1 << 20
 export function readBytes(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
   const rwsem = machine.inodes.at(inode) + InodeWord.Rwsem
   readLock(machine.words, rwsem)
+  const mode = machine.threads.at(machine.self) + ThreadWord.AccessMode
+  machine.words.store(mode, AccessMode.Kernel)
   try {
     const end = Math.min(offset + length, machine.inodes.sizeOf(inode))
     let done = 0
@@ -47,6 +54,7 @@ export function readBytes(machine: Machine, inode: number, address: number, leng
     machine.threads.count(machine.self, Counter.BytesRead, done)
     return done
   } finally {
+    machine.words.store(mode, AccessMode.User)
     readUnlock(machine.words, rwsem)
   }
 }
@@ -60,15 +68,20 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
     const step = Math.min(length - done, Page.Size - (at % Page.Size))
     const state = blockState(machine, inode, Math.floor(at / Page.Size))
     if (state < 0) return done > 0 ? done : state
+    // The kernel copies upwards: the first byte of each page is what faults. A host memcpy may begin elsewhere.
+    const faultsIn = !machine.trace.isOn || addon.touchPages(address + done, 1, true) >= 0
     let copied: Errno
-    if (media.isCached(inode, at, step)) {
+    if (!faultsIn) copied = -ErrorNumber.EFAULT
+    else if (media.isCached(inode, at, step)) {
       copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.CacheBase) + at, step)
     } else if (state === BlockState.Written) {
       copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.MediaBase) + at, step)
     } else {
       copied = addon.fillMemory(address + done, 0, step)
     }
-    if (copied <= 0) return done > 0 ? done : copyFailure(machine, address)
+    const failure = copied <= 0 ? copyFailure(machine, address + done) : 0
+    if (copied < step) accessFailed(machine, address + done + Math.max(copied, 0), true)
+    if (failure < 0) return done > 0 ? done : failure
     done += copied
     if (copied < step) break
   }
@@ -103,21 +116,29 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
   const rwsem = inodes.at(inode) + InodeWord.Rwsem
   if (length === 0) return 0
   writeLock(words, rwsem)
+  const mode = machine.threads.at(machine.self) + ThreadWord.AccessMode
+  words.store(mode, AccessMode.Kernel)
   try {
     const limit = inodes.number(inode, InodeWord.Reserve)
     if (offset >= limit) return -ErrorNumber.EFBIG
+    // file_modified comes before the first block is asked for: a write that fails has changed the times.
+    inodes.touchTimes(inode)
+    if (!userPageReadable(machine, address)) return -ErrorNumber.EFAULT
     const wanted = Math.min(length, limit - offset)
     const room = allocateForWrite(machine, inode, wanted, offset)
     if (room <= 0) return room
+    // Before the file grows: a source past its EOF must not come into being by that.
+    const readable = readablePrefix(machine, address, room)
     const sizeBefore = inodes.sizeOf(inode)
-    if (offset + room > sizeBefore) {
-      const error = extendFile(machine, inode, offset + room)
+    if (offset + readable > sizeBefore) {
+      const error = extendFile(machine, inode, offset + readable, !machine.flavour.writeZeroesTail)
       if (error < 0) return error
     }
-    const done = copyIn(machine, inode, address, room, offset)
-    // A copy that fell short extended the file too far: it ends where the bytes end.
+    const done = copyIn(machine, inode, address, readable, offset)
+    if (done < room) sourceFailed(machine, address + Math.max(done, 0))
+    // A copy that fell short extended the file too far: it ends where the bytes end, and the blocks behind that go.
     const end = Math.max(sizeBefore, offset + Math.max(done, 0))
-    if (end < inodes.sizeOf(inode)) shrinkTo(machine, inode, end)
+    if (end < offset + room) shrinkTo(machine, inode, end)
     if (done > 0) {
       inodes.setFlags(inode, InodeFlag.Dirty)
       machine.threads.count(machine.self, Counter.BytesWritten, done)
@@ -127,6 +148,7 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
     }
     return done
   } finally {
+    words.store(mode, AccessMode.User)
     writeUnlock(words, rwsem)
   }
 }
@@ -148,7 +170,8 @@ function allocateForWrite(machine: Machine, inode: number, length: number, offse
   for (; page <= last; page++) {
     const state = blockState(machine, inode, page)
     if (state === BlockState.Written) continue
-    const pfn = state < 0 ? recoverPage(machine, inode, page, offset, length) : allocateBlock(machine, inode, page)
+    const pfn =
+      state < 0 ? recoverPage(machine, inode, page, offset, length) : allocateBlock(machine, inode, page, true)
     if (pfn < 0) {
       error = pfn
       break
@@ -229,8 +252,56 @@ function evict(machine: Machine, inode: number, offset: number, length: number):
   return error < 0 ? error : length
 }
 
+/** Take back what a short write extended too far: size, and blocks where the file system does that too. */
 function shrinkTo(machine: Machine, inode: number, size: number): void {
-  machine.inodes.setSize(inode, size)
-  machine.media.resizeCache(inode, size)
-  machine.media.resizeMedia(inode, size)
+  const { inodes, media, words, blocks, flavour } = machine
+  const at = inodes.at(inode)
+  if (size < inodes.sizeOf(inode)) {
+    inodes.setSize(inode, size)
+    media.resizeCache(inode, size)
+    media.resizeMedia(inode, size)
+  }
+  if (flavour.keepsBlocksPastEof) return
+  traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
+  const first = Math.ceil(size / Page.Size)
+  mutexLock(words, at + InodeWord.Blocks)
+  blocks.free(at + InodeWord.BlockRoot, first, PGOFF_LIMIT - first)
+  mutexUnlock(words, at + InodeWord.Blocks)
+}
+
+/** A copy tries three times before it believes that the user's memory cannot be read. */
+const COPY_ATTEMPTS = 3
+
+/**
+ * fault_in_iov_iter_readable: bring in the first page of the buffer before anything is changed for it.
+ * Context: the touch may fault and sleep. Return: false when it is not there: EFAULT.
+ */
+function userPageReadable(machine: Machine, address: number): boolean {
+  const readable = machine.addon.touchPages(address, 1, false) >= 0
+  // So that what the fault traced comes before what is traced next.
+  if (machine.trace.isOn) settle(machine)
+  if (readable) return true
+  sourceFailed(machine, address)
+  return false
+}
+
+/** What the kernel's copy did before it gave up; and the page may be asked for again later. */
+function sourceFailed(machine: Machine, address: number): void {
+  for (let attempt = 0; attempt < COPY_ATTEMPTS; attempt++) accessFailed(machine, address, false)
+}
+
+/**
+ * How much of the buffer is there, in whole pages of it; what is not is EFAULT when the copy comes to it.
+ * Context: the first page is there; the touches may fault and sleep.
+ */
+function readablePrefix(machine: Machine, address: number, length: number): number {
+  const { addon } = machine
+  if (addon.touchPages(address, length, false) >= 0) return length
+  let done = 0
+  while (done < length) {
+    const step = Math.min(length - done, Page.Size - ((address + done) % Page.Size))
+    if (addon.touchPages(address + done, step, false) < 0) break
+    done += step
+  }
+  return done
 }

@@ -1,4 +1,5 @@
 /** fsync, fdatasync and msync (vfs_fsync_range): what is durable when they return. */
+import { commitMetadata } from '../dax/commit.js'
 import { writebackRange, drainUnfenced } from '../dax/writeback.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import type { Errno } from '../errors.js'
@@ -20,7 +21,9 @@ export function syncRange(machine: Machine, inode: number, first: number, last: 
   if (whole) machine.inodes.clearFlags(inode, InodeFlag.Dirty)
   let error = writebackRange(machine, inode, first, last)
   if (error >= 0) error = drainUnfenced(machine, inode)
-  if (error >= 0 && machine.handle.config.syncHost) error = machine.media.syncMedia(inode)
+  const { syncHost } = machine.handle.config
+  if (error >= 0) error = commitMetadata(machine, inode, false)
+  if (error >= 0 && syncHost) error = machine.media.syncMedia(inode)
   if (error < 0 && whole) machine.inodes.setFlags(inode, InodeFlag.Dirty)
   return error
 }

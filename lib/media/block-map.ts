@@ -13,7 +13,7 @@
 import { assert } from '../assert.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { ErrorNumber, type Errno } from '../errors.js'
-import { ExtentCursor, type ExtentTree } from './extent-tree.js'
+import { ExtentCursor, type ExtentTree } from '../tree/extent-tree.js'
 import type { PfnAllocator } from './pfn-allocator.js'
 
 export const enum BlockState {
@@ -105,18 +105,16 @@ export class BlockMap {
    * repeated. A range inside one extent is converted whole or not at all.
    */
   convert(root: number, pgoff: number, count: number): Errno {
-    const extent = this.#extent
-    const end = pgoff + count
-    let at = pgoff
-    while (at < end && this.#tree.findFrom(root, at, extent) && extent.start < end) {
-      const from = Math.max(at, extent.start)
-      const pfn = extent.value + (from - extent.start)
-      at = Math.min(end, extent.start + extent.length)
-      if (extent.state === WRITTEN) continue
-      const error = this.#tree.insert(root, from, at - from, pfn, BlockState.Written)
-      if (error !== 0) return error
-    }
-    return 0
+    return this.#setState(root, pgoff, count, BlockState.Unwritten, BlockState.Written)
+  }
+
+  /**
+   * Written blocks of the range become unwritten, holes get unwritten blocks (zero range).
+   * Return: 0 or -ENOSPC.
+   */
+  unwrite(root: number, pgoff: number, count: number): Errno {
+    const error = this.allocateRange(root, pgoff, count, BlockState.Unwritten)
+    return error === 0 ? this.#setState(root, pgoff, count, BlockState.Written, BlockState.Unwritten) : error
   }
 
   /**
@@ -129,14 +127,14 @@ export class BlockMap {
   }
 
   /**
-   * Blocks of existing data, found when a file is opened: [start, end), all holes until now, is written, from the
-   * reservation that was made for the file.
+   * Blocks found when a file is opened: [start, end), all holes until now, is in `state`, from the reservation that was
+   * made for the file.
    *
    * Return: 0, or -ENOSPC when the extent pool is exhausted; then range and reservation are as before.
    */
-  load(root: number, start: number, end: number): Errno {
+  load(root: number, start: number, end: number, state: BlockState = BlockState.Written): Errno {
     assert(this.#isHole(root, start, end - start), 'blocks loaded where there are some', { start, end })
-    const filled = this.#fill(root, start, end, BlockState.Written)
+    const filled = this.#fill(root, start, end, state)
     if (filled === end - start) return 0
     if (filled > 0) assert(this.#release(root, start, filled, true) === 0, 'blocks of a failed load not taken back')
     return -ErrorNumber.ENOSPC
@@ -154,6 +152,21 @@ export class BlockMap {
    */
   shift(root: number, from: number, delta: number): Errno {
     return this.#tree.shift(root, from, delta)
+  }
+
+  /** Return: first page and length of the extent that holds `pgoff`; zero pages in a hole. */
+  extentAt(root: number, pgoff: number): { first: number; pages: number } {
+    if (!this.#tree.find(root, pgoff, this.#extent)) return { first: pgoff, pages: 0 }
+    return { first: this.#extent.start, pages: this.#extent.length }
+  }
+
+  /** Call visit(first, pages, state) for each extent, in order. */
+  forEach(root: number, visit: (first: number, pages: number, state: BlockState) => void): void {
+    const extent = new ExtentCursor()
+    for (let at = 0; this.#tree.findFrom(root, at, extent); at = extent.start + extent.length) {
+      const state: unknown = extent.state
+      visit(extent.start, extent.length, state as BlockState)
+    }
   }
 
   /** Return: allocated pages. Visits all extents. */
@@ -199,6 +212,22 @@ export class BlockMap {
       return Math.max(0, extent.value - (extent.start - pgoff))
     }
     return offset
+  }
+
+  /** Blocks of the range in state `from` change to `to`. */
+  #setState(root: number, pgoff: number, count: number, from: BlockState, to: BlockState): Errno {
+    const extent = this.#extent
+    const end = pgoff + count
+    let at = pgoff
+    while (at < end && this.#tree.findFrom(root, at, extent) && extent.start < end) {
+      const first = Math.max(at, extent.start)
+      const pfn = extent.value + (first - extent.start)
+      at = Math.min(end, extent.start + extent.length)
+      if (extent.state !== (from as number)) continue
+      const error = this.#tree.insert(root, first, at - first, pfn, to)
+      if (error !== 0) return error
+    }
+    return 0
   }
 
   #isHole(root: number, pgoff: number, count: number): boolean {

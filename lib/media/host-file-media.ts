@@ -16,14 +16,23 @@ import { type Errno, ErrorNumber } from '../errors.js'
 import { type InodeTable, InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import type { Threads } from '../sync/threads.js'
+import { type BlockMap, BlockState } from './block-map.js'
 import type { Media } from './media.js'
+import { writeUnwritten } from './host-file-unwritten.js'
 
 const RESIDENCY_PAGES = 4096
+const ZERO_BYTES = 64 * 1024
+const MOVE_BYTES = 256 * 1024
 
 export class HostFileMedia implements Media {
   readonly #lines = new Float64Array(2)
   readonly #mask = new Int32Array(2)
   readonly #residency = new Uint8Array(RESIDENCY_PAGES)
+  readonly #pair = new Float64Array(2)
+  readonly #zeroBuffer = new Uint8Array(ZERO_BYTES)
+  readonly #zeroes: number
+  readonly #movingBuffer = new Uint8Array(MOVE_BYTES)
+  readonly #moving: number
   readonly #wordsAddress: number
 
   constructor(
@@ -31,12 +40,47 @@ export class HostFileMedia implements Media {
     private readonly inodes: InodeTable,
     private readonly threads: Threads,
     private readonly self: number,
+    private readonly blocks: BlockMap,
+    private readonly poolDirectory: number,
     buffer: SharedArrayBuffer,
   ) {
+    this.#moving = addon.addressOf(this.#movingBuffer)
+    this.#zeroes = addon.addressOf(this.#zeroBuffer)
     this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
   }
 
   writeback(inode: number, offset: number, length: number, size: number): Errno {
+    if (length <= Page.Size) return this.#writeRun(inode, offset, length, size)
+    // Of a long range, only what the cache holds: to look at another page would put zeroes into the cache.
+    for (let done = 0; done < length;) {
+      const bytes = Math.min(RESIDENCY_PAGES * Page.Size, length - done)
+      const error = this.#writeResident(inode, offset + done, bytes, size)
+      if (error < 0) return error
+      done += bytes
+    }
+    return 0
+  }
+
+  /** Runs of pages in the cache, one addon call each. offset: anywhere in a page. */
+  #writeResident(inode: number, offset: number, length: number, size: number): Errno {
+    const first = Math.floor(offset / Page.Size)
+    const pages = Math.ceil((offset + length) / Page.Size) - first
+    const address = this.#cache(inode) + first * Page.Size
+    const resident = this.addon.residentPages(address, pages * Page.Size, this.#residency)
+    if (resident < 0) return resident
+    for (let page = 0; page < pages; page++) {
+      if (this.#residency[page] === 0) continue
+      const from = page
+      while (page + 1 < pages && this.#residency[page + 1] === 1) page++
+      const start = Math.max(offset, (first + from) * Page.Size)
+      const end = Math.min(offset + length, (first + page + 1) * Page.Size)
+      const error = this.#writeRun(inode, start, end - start, size)
+      if (error < 0) return error
+    }
+    return 0
+  }
+
+  #writeRun(inode: number, offset: number, length: number, size: number): Errno {
     this.#lines.fill(0)
     const error = this.addon.writebackLines(
       this.#cache(inode) + offset,
@@ -61,6 +105,49 @@ export class HostFileMedia implements Media {
     const written = this.addon.writeFile(this.#mediaFd(inode), this.#cache(inode) + offset, length, offset)
     if (written < 0) return written
     return written === length ? 0 : -ErrorNumber.ENOSPC
+  }
+
+  commitBlocks(inode: number, durable: boolean): Errno {
+    const error = this.#commit(inode)
+    return error >= 0 && durable ? this.syncMedia(inode) : error
+  }
+
+  /**
+   * Written blocks that were never stored to become zeroes on the host, unwritten ones are allocated there and noted.
+   */
+  #commit(inode: number): Errno {
+    const root = this.inodes.at(inode) + InodeWord.BlockRoot
+    const fd = this.#mediaFd(inode)
+    const size = this.inodes.sizeOf(inode)
+    const unwritten: [number, number][] = []
+    let error: Errno = 0
+    this.blocks.forEach(root, (first, pages, state) => {
+      if (error < 0) return
+      const start = first * Page.Size
+      if (state === BlockState.Written) error = this.#materialise(fd, start, Math.min(size, start + pages * Page.Size))
+      else {
+        unwritten.push([first, pages])
+        error = this.addon.allocateFile(fd, this.#flag('FALLOC_FL_KEEP_SIZE'), start, pages * Page.Size)
+      }
+    })
+    if (error < 0) return error
+    return writeUnwritten(this.addon, this.poolDirectory, this.inodes.nameOf(inode), unwritten)
+  }
+
+  /** Write zeroes into the holes of [start, end) of the host file. */
+  #materialise(fd: number, start: number, end: number): Errno {
+    let at = start
+    while (at < end) {
+      const found = this.addon.fileExtents(fd, at, end, this.#pair)
+      const holeEnd = found === 0 ? end : (this.#pair[0] as number)
+      for (; at < holeEnd; at += ZERO_BYTES) {
+        const bytes = Math.min(ZERO_BYTES, holeEnd - at)
+        const written = this.addon.writeFile(fd, this.#zeroes, bytes, at)
+        if (written < 0) return written
+      }
+      at = found === 0 ? end : (this.#pair[1] as number)
+    }
+    return 0
   }
 
   isCached(inode: number, offset: number, length: number): boolean {
@@ -107,6 +194,28 @@ export class HostFileMedia implements Media {
     return this.addon.allocateFile(this.#mediaFd(inode), this.#punchMode, offset, length)
   }
 
+  moveMedia(inode: number, from: number, to: number, length: number): Errno {
+    const fd = this.#mediaFd(inode)
+    // In the direction in which nothing is overwritten before it was read, by pieces that do not overlap themselves.
+    const step = Math.min(MOVE_BYTES, Math.abs(to - from))
+    const pieces = Math.ceil(length / step)
+    for (let piece = 0; piece < pieces; piece++) {
+      const at = (to < from ? piece : pieces - 1 - piece) * step
+      const bytes = Math.min(step, length - at)
+      const error = this.#movePiece(fd, from + at, to + at, bytes)
+      if (error < 0) return error
+    }
+    return 0
+  }
+
+  #movePiece(fd: number, from: number, to: number, length: number): Errno {
+    if (this.addon.fileExtents(fd, from, from + length, this.#pair) === 0) {
+      return this.addon.allocateFile(fd, this.#punchMode, to, length)
+    }
+    const read = this.addon.readFile(fd, this.#moving, length, from)
+    return read < 0 ? read : this.addon.writeFile(fd, this.#moving, read, to)
+  }
+
   resizeCache(inode: number, size: number): Errno {
     return this.addon.truncateFile(this.#cacheFd(inode), size)
   }
@@ -144,8 +253,11 @@ export class HostFileMedia implements Media {
   }
 
   get #punchMode(): number {
-    const { constants } = this.addon
-    return (constants['FALLOC_FL_PUNCH_HOLE'] as number) | (constants['FALLOC_FL_KEEP_SIZE'] as number)
+    return this.#flag('FALLOC_FL_PUNCH_HOLE') | this.#flag('FALLOC_FL_KEEP_SIZE')
+  }
+
+  #flag(name: string): number {
+    return this.addon.constants[name] as number
   }
 
   #cache(inode: number): number {

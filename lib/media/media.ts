@@ -10,8 +10,9 @@ import type { Errno } from '../errors.js'
 
 export interface Media {
   /**
-   * Bring media up to what the cache holds, by line, for pages known to be in the cache: each line that differs is
-   * flushed and written; equal ones are left alone. Nothing at or past `size` is written.
+   * Bring media up to what the cache holds, by line: each line that differs is flushed and written; equal ones are left
+   * alone. Nothing at or past `size` is written. A single page must be in the cache; of a longer range, pages that are
+   * not are passed over.
    */
   writeback(inode: number, offset: number, length: number, size: number): Errno
   /** Are all pages of the range in the cache? */
@@ -26,8 +27,14 @@ export interface Media {
   dropCache(inode: number, offset: number, length: number): Errno
   /** Give the blocks of whole pages back to the host: a hole that reads zero. */
   punchMedia(inode: number, offset: number, length: number): Errno
+  /** Copy bytes of the file to another place of it, holes as holes; the ranges may overlap. */
+  moveMedia(inode: number, from: number, to: number, length: number): Errno
   resizeCache(inode: number, size: number): Errno
   resizeMedia(inode: number, size: number): Errno
+  /**
+   * Make the host allocate what the block map says is allocated; durable: and have it on disk.
+   */
+  commitBlocks(inode: number, durable: boolean): Errno
   /** Host fdatasync: what was written survives a power failure of the host too. */
   syncMedia(inode: number): Errno
   /** clwb with a snapshot: copy the line at `offset` of the cache into 16 words at `at`. */

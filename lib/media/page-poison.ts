@@ -33,6 +33,16 @@ export class PagePoison {
     return ((this.#words.load(this.#base + (page >>> 5)) >>> (page & 31)) & 1) !== 0
   }
 
+  /** Is any of [first, end) poisoned? Words without any are skipped. */
+  anyIn(first: number, end: number): boolean {
+    let page = first
+    while (page < end) {
+      if (this.#words.load(this.#base + (page >>> 5)) === 0) page = page - (page & 31) + 32
+      else if (this.has(page++)) return true
+    }
+    return false
+  }
+
   /** Clear [first, end). Poison is rare: words without any are only read. */
   clearRange(first: number, end: number): void {
     let page = first

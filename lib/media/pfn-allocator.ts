@@ -180,6 +180,11 @@ export class PfnAllocator {
     return this.#isPfn(pfn) && this.#poison.has(pfn - FIRST_PFN)
   }
 
+  /** Is any of `count` pages from `pfn` on poisoned? */
+  anyPoisoned(pfn: number, count: number): boolean {
+    return this.#poison.anyIn(pfn - FIRST_PFN, pfn - FIRST_PFN + count)
+  }
+
   /** Throws BugError unless counts and bitmap agree. Context: takes the mutex for the whole device: for tests. */
   verify(): void {
     const words = this.#words

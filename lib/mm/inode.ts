@@ -47,6 +47,9 @@ export const enum InodeWord {
   /** Bumped for each writeback error; open files report what is newer than what they saw (errseq). */
   ErrorSequence = 3,
   ErrorNumber = 4,
+  /** How often mtime and ctime were set: two changes within a clock tick can be told apart. */
+  ModifiedCount = 5,
+  ChangedCount = 19,
   Rwsem = 6,
   RangeLock = 8,
   Sync = 11,
@@ -68,6 +71,9 @@ export const enum InodeWord {
   MediaBase = 40,
   /** Bytes of address space behind CacheBase and MediaBase: the file cannot grow past them while it is open. */
   Reserve = 42,
+  /** Times of the last change, ms since 1970: written by whoever changes them, read anywhere. */
+  ModifiedTime = 44,
+  ChangedTime = 46,
   NameLength = 48,
   /** UTF-8, 255 bytes, four to a word. */
   Name = 49,
@@ -152,6 +158,15 @@ export class InodeTable {
 
   hasFlags(id: number, flags: InodeFlag): boolean {
     return (this.words.load(this.at(id) + InodeWord.Flags) & flags) === flags
+  }
+
+  /** file_update_time: mtime and ctime. */
+  touchTimes(id: number, modified = true): void {
+    const now = Date.now()
+    if (modified) storeNumber(this.words, this.at(id) + InodeWord.ModifiedTime, now)
+    storeNumber(this.words, this.at(id) + InodeWord.ChangedTime, now)
+    this.words.add(this.at(id) + InodeWord.ChangedCount, 1)
+    if (modified) this.words.add(this.at(id) + InodeWord.ModifiedCount, 1)
   }
 
   /** mapping_set_error: remember a failed writeback for every open file to report once. */

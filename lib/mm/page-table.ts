@@ -24,12 +24,24 @@ export interface PageTable {
    * cached: what the fault event said about the cache; a hint that saves a call, right or wrong.
    */
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno
+  /**
+   * Map the 2 MiB of a D2M entry, as far as the host does it in one go: pages it leaves out are mapped when touched.
+   * start: first page of the file, a multiple of 512.
+   */
+  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno
+  /** Unmap part of one mapping, private copies excepted; huge slots are the caller's business. */
+  unmapRange(vma: number, address: number, length: number): Errno
   /** Give a present, write-protected page of a shared mapping back its write access (pfn_mkwrite). */
   makeWritable(vma: number, pgoff: number): Errno
   /** Install an anonymous copy of the page in a private mapping (the COW fault); present afterwards, writable. */
   mapPrivateCopy(vma: number, pgoff: number, source: PageSource): Errno
-  /** Unmap pages of the file from every mapping, private copies excepted (unmap_mapping_pages, even_cows = 0). */
+  /**
+   * Unmap pages of the file from every mapping, private copies excepted (unmap_mapping_pages, even_cows = 0). A huge
+   * page of which a part is unmapped goes as a whole.
+   */
   unmapPages(inode: number, pgoff: number, count: number): Errno
+  /** Unmap pages of the file from private mappings, copies included (even_cows = 1). */
+  dropCopies(inode: number, pgoff: number, count: number): Errno
   /** Write-protect pages of the file in every shared mapping (mkclean). */
   protectPages(inode: number, pgoff: number, count: number): Errno
   /** Let the access, and later ones, fail with SIGBUS (VM_FAULT_SIGBUS) until the page is unmapped again. */

@@ -25,10 +25,24 @@ export const enum VmaState {
 }
 
 export const enum VmaFlag {
+  /** Stores reach the file (VM_SHARED): not set for MAP_SHARED of a file opened for reading. */
   Shared = 1,
   Read = 2,
   Write = 4,
   Sync = 8,
+  /** madvise(MADV_NOHUGEPAGE): no 2 MiB faults. */
+  NoHuge = 16,
+  Exec = 32,
+  /** MAP_SHARED was asked for (VM_MAYSHARE). */
+  MayShare = 64,
+  /** mprotect may make it writable (VM_MAYWRITE). */
+  MayWrite = 128,
+  // Remembered because mappings that differ in them are never joined.
+  NoReserve = 256,
+  Random = 512,
+  Sequential = 1024,
+  DontFork = 2048,
+  DontDump = 4096,
 }
 
 export const enum VmaWord {
@@ -41,6 +55,8 @@ export const enum VmaWord {
   Pages = 5,
   NextInFile = 6,
   Address = 8,
+  /** Which open file it was made through: only mappings of one open file are ever joined. */
+  File = 10,
   Size = 16,
 }
 
@@ -56,6 +72,8 @@ export interface NewVma {
   readonly pgoff: number
   readonly pages: number
   readonly address: number
+  /** Default 0. */
+  readonly file?: number
 }
 
 const CACHE_SLOTS = 1024
@@ -130,12 +148,40 @@ export class VmaTable {
     words.set(at + VmaWord.Flags, vma.flags)
     words.set(at + VmaWord.Pgoff, vma.pgoff | 0)
     words.set(at + VmaWord.Pages, vma.pages | 0)
+    words.set(at + VmaWord.File, vma.file ?? 0)
     storeNumber(words, at + VmaWord.Address, vma.address)
     this.#link(id)
     words.store(at + VmaWord.State, VmaState.Live)
     if (id > this.highest) words.store(this.base + TableWord.Highest, id)
     mutexUnlock(words, this.base + TableWord.Mutex)
     return id
+  }
+
+  /** First address behind the mapping. */
+  endOf(id: number): number {
+    return this.addressOf(id) + this.pagesOf(id) * Page.Size
+  }
+
+  isLive(id: number): boolean {
+    return this.words.load(this.at(id) + VmaWord.State) === VmaState.Live
+  }
+
+  /**
+   * Move the end, in one store: faults being served see the old or the new one. Who makes it shorter enters a mapping
+   * of the rest first, who makes it longer has the addresses mapped already: at no moment is a mapped page in no
+   * record, so that no writeback misses one. Context: the address space is locked.
+   */
+  setPages(id: number, pages: number): void {
+    this.words.store(this.at(id) + VmaWord.Pages, pages | 0)
+  }
+
+  /** Context: the address space is locked; Shared, MayShare and Sync never change. */
+  setFlags(id: number, flags: number): void {
+    this.words.store(this.at(id) + VmaWord.Flags, flags)
+  }
+
+  fileOf(id: number): number {
+    return this.words.get(this.at(id) + VmaWord.File)
   }
 
   /**

@@ -37,8 +37,20 @@ export const enum ThreadWord {
   EntryLocks = 15,
   /** 1: a fault worker, 0: a thread of user code. Owner only, at attach. */
   FaultWorker = 16,
+  /** Who makes the accesses of this thread now: AccessMode. Atomic, written by the owner. */
+  AccessMode = 17,
   Counters = 24,
   Size = 128,
+}
+
+/** On whose behalf a thread touches memory, which decides how a fault is traced. */
+export const enum AccessMode {
+  /** Its own code: a fault of user mode. */
+  User = 0,
+  /** A system call that copies from or to its memory. */
+  Kernel = 1,
+  /** MAP_POPULATE, mlock, madvise: the fault handler is called without a fault. */
+  Populate = 2,
 }
 
 export const COUNTERS_MAX = (ThreadWord.Size - ThreadWord.Counters) / 2
@@ -89,6 +101,14 @@ export class Threads {
   /** detach for a thread that is going down with a bug: whatever it holds, it holds no more. */
   release(id: number): void {
     this.words.store(this.at(id) + ThreadWord.State, 0)
+  }
+
+  /** The record of a kernel thread, or 0. */
+  byKernelId(kernelId: number): number {
+    for (let id = 1; id <= this.highest; id++) {
+      if (this.isAttached(id) && this.words.get(this.at(id) + ThreadWord.KernelId) === kernelId) return id
+    }
+    return 0
   }
 
   isAttached(id: number): boolean {

@@ -121,6 +121,18 @@ export class RadixTree {
   }
 
   /**
+   * How many indices the tree as it is built now can hold: 64, 4096, … What a scan that ran off its end reports as its
+   * position; 1 for a lone entry at index 0, which the kernel keeps in the head.
+   */
+  span(root: number): number {
+    const head = this.#words.get(root + RootWord.Head)
+    if (head === NULL_ENTRY) return 0
+    const lone = this.entryCount(root) === 1 && this.pageCount(root) === 1 && this.load(root, 0) !== NULL_ENTRY
+    const shift = this.#words.get(this.pool.at(nodeIdOf(head)) + NodeWord.Shift)
+    return lone ? 1 : 2 ** (shift + this.#bits)
+  }
+
+  /**
    * First entry overlapping [from, last] (xas_find): the one covering `from`, or the first after it. Go on from
    * cursor.after().
    * Return: true with the cursor filled in, or false with the cursor unchanged.

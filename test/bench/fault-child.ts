@@ -25,7 +25,7 @@ export function measureFaults(name: FaultCase, request: ChildRequest): FaultRun 
   const { warm, pages } = request
   const total = warm + pages
   const stores = STORES.includes(name)
-  const pmem = mount(request.pool, { faultWorkers: 1 })
+  const pmem = mount(request.pool, { hugePages: false, faultWorkers: 1 })
   const file = pmem.open(ON_HOLES.includes(name) ? HOLE_FILE : DATA_FILE)
   const length = total * Page.Size
   if (name === 'minor') {

@@ -80,6 +80,16 @@ const PMEM: Case[] = [
     ...[1, null, undefined, {}].map((value): Case => [call, [value], TypeError, /name must be a string/]),
     ...NAMES.map((name): Case => [call, [name], RangeError, /name must be/]),
   ]),
+  ...[1, null, undefined, {}].map((value): Case => ['rename', ['a.pm', value], TypeError, /name must be a string/]),
+  ...NAMES.flatMap((name): Case[] => [
+    ['rename', [name, 'a.pm'], RangeError, /name must be/],
+    ['rename', ['a.pm', name], RangeError, /name must be/],
+  ]),
+  ...['on', 'off'].flatMap((call): Case[] => [
+    [call, ['fault', () => undefined], RangeError, /event must be one of 'trace'/],
+    [call, [1, () => undefined], TypeError, /event must be one of 'trace'/],
+  ]),
+  ...[1, null, undefined, {}].map((value): Case => ['on', ['trace', value], TypeError, /listener must be/]),
   ...wrongOptions(
     'open',
     ['a.pm'],
@@ -98,11 +108,13 @@ const FILE: Case[] = [
     [],
     [
       { offset: 1, length: 0, sharing: 'both', protection: 'x' },
-      { offset: -PAGE, length: -1, protection: 'w' },
+      { offset: -PAGE, length: -1 },
       { offset: 2 ** 53, length: '4 bananas' },
       { offset: true, length: [], sharing: {}, protection: 1n },
     ],
   ),
+  ['mmap', [{ sync: 1 }], TypeError, /sync must be true or false/],
+  ['mmap', [{ populate: 'yes' }], TypeError, /populate must be true or false/],
   ['mmap', [{ offset: SIZE }], RangeError, /length must be given.*but received none/],
   ['mmap', [{ length: 2 ** 52 }], RangeError, /length must be/],
   ...['read', 'write'].flatMap((call): Case[] => [
@@ -131,7 +143,7 @@ const FILE: Case[] = [
     'fallocate',
     [],
     [
-      { mode: 'collapse', offset: -1 },
+      { mode: 'shrink', offset: -1 },
       { mode: 7n, offset: true },
     ],
   ),
@@ -147,6 +159,17 @@ const MAPPING: Case[] = [
   ...['msync', 'flush', 'persist'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
   ['msync', [1], RangeError, /offset must be a multiple of the page size \(4096\) but received 1/],
   ...wrongOptions('msync', [0, PAGE], [{ mode: 'later' }, { mode: true }]),
+  ...['munmap', 'mincore', 'mlock', 'munlock'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
+  ...['munmap', 'mincore'].map((call): Case => [call, [1], RangeError, /offset must be a multiple of the page size/]),
+  ...wrongOffsets('mprotect', [PAGE, 'r']),
+  ...['x', '', 'R'].map((value): Case => ['mprotect', [0, PAGE, value], RangeError, /protection must be one of/]),
+  ...[1, null, {}].map((value): Case => ['mprotect', [0, PAGE, value], TypeError, /protection must be one of/]),
+  ...['often', ''].map((value): Case => ['madvise', [value], RangeError, /advice must be one of/]),
+  ...[1, null, undefined].map((value): Case => ['madvise', [value], TypeError, /advice must be one of/]),
+  ['madvise', ['dontneed', 1], RangeError, /offset must be a multiple of the page size/],
+  ...[null, undefined, true, {}].map((value): Case => ['mremap', [value], TypeError, /newLength must be/]),
+  ...[-1, 0, 0.5, 'x', 2 ** 53].map((value): Case => ['mremap', [value], RangeError, /newLength must be/]),
+  ['mremap', [PAGE, { mayMove: 1 }], TypeError, /mayMove must be true or false/],
   ...wrongOffsets('tryRead', [1]),
   ...wrongLengths('tryRead').filter(([, [, value]]) => typeof value === 'number'),
   ...['1', null, undefined, {}].map((value): Case => ['tryRead', [0, value], TypeError, /must be .* but received/]),
@@ -224,7 +247,8 @@ describe('misuse', () => {
   it('is looked for in every function there is', () => {
     const tested = new Set([...MOUNT, ...PMEM, ...FILE, ...MAPPING].map(([name]) => name))
     const without = new Set(['constructor', 'list', 'fence', 'sync', 'stats', 'close', 'stat', 'datasync', 'unmap'])
-    const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone'])
+    without.add('drainTrace')
+    const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone', 'endTrace'])
     for (const { prototype } of [faultline.Pmem, faultline.DaxFile, faultline.DaxMapping] as { prototype: object }[]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
         if (typeof value !== 'function' || without.has(name) || internal.has(name)) continue
@@ -241,7 +265,16 @@ describe('misuse', () => {
 describe('closed objects', () => {
   const BYTE = Buffer.alloc(1)
   const calls: Record<'pmem' | 'file' | 'map', Record<string, readonly unknown[]>> = {
-    pmem: { open: ['a.pm'], list: [], unlink: ['a.pm'], fence: [], sync: [], crash: [], stats: [] },
+    pmem: {
+      open: ['a.pm'],
+      list: [],
+      unlink: ['a.pm'],
+      rename: ['a.pm', 'b.pm'],
+      fence: [],
+      sync: [],
+      crash: [],
+      stats: [],
+    },
     file: {
       mmap: [{ length: 1 }],
       read: [BYTE, 0],

@@ -100,6 +100,16 @@ export class MemoryMedia implements Media {
     return this.failure
   }
 
+  moveMedia(inode: number, from: number, to: number, length: number): Errno {
+    const bytes = this.mediaBytes(inode, from, length).slice()
+    this.mediaBytes(inode, to, length).set(bytes)
+    return 0
+  }
+
+  commitBlocks(): Errno {
+    return 0
+  }
+
   resizeCache(): Errno {
     return 0
   }

@@ -5,7 +5,8 @@
  *   copies  4096 bytes for each of them: the anonymous page of a private mapping
  */
 import { Page } from '../../lib/constants.js'
-import { Access, serveFault } from '../../lib/dax/fault.js'
+import { Access } from '../../lib/dax/fault-context.js'
+import { serveFault } from '../../lib/dax/fault.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
 import type { Errno } from '../../lib/errors.js'
 import { InodeWord, type InodeTable } from '../../lib/mm/inode.js'
@@ -63,6 +64,26 @@ export class ModelPageTable implements PageTable {
     if (this.failure < 0) return this.failure
     this.media.fillPage(this.vmas.inodeOf(vma), pgoff, source === PageSource.Media)
     if (writable || this.pte(vma, pgoff) === Pte.Absent) this.#set(vma, pgoff, writable ? Pte.Writable : Pte.Protected)
+    return 0
+  }
+
+  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
+    this.trace.note(`map-huge v${vma}:${start} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
+    return 0
+  }
+
+  unmapRange(vma: number, address: number, length: number): Errno {
+    const first = this.vmas.pgoffOf(vma) + (address - this.vmas.addressOf(vma)) / Page.Size
+    for (let page = first; page < first + length / Page.Size; page++) {
+      if (this.pte(vma, page) !== Pte.Copy) this.#set(vma, page, Pte.Absent)
+    }
+    return 0
+  }
+
+  dropCopies(inode: number, pgoff: number, count: number): Errno {
+    this.#forEach(inode, pgoff, count, (vma, page) => {
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) this.#set(vma, page, Pte.Absent)
+    })
     return 0
   }
 

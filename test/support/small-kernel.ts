@@ -6,18 +6,21 @@
 import { Page } from '../../lib/constants.js'
 import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from '../../lib/dax/grab-entry.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
+import { FLAVOURS } from '../../lib/dax/flavour.js'
 import { entryLocking } from '../../lib/dax/locking.js'
 import { BlockCursor, BlockMap, BlockState } from '../../lib/media/block-map.js'
-import { ExtentPool } from '../../lib/media/extent-pool.js'
-import { ExtentTree } from '../../lib/media/extent-tree.js'
+import { ExtentPool } from '../../lib/tree/extent-pool.js'
+import { ExtentTree } from '../../lib/tree/extent-tree.js'
 import { PfnAllocator } from '../../lib/media/pfn-allocator.js'
 import { InodeState, InodeTable, InodeWord } from '../../lib/mm/inode.js'
+import { Slots } from '../../lib/mm/slots.js'
 import { VmaFlag, VmaTable } from '../../lib/mm/vma.js'
 import { PendingLines } from '../../lib/persist/pending-lines.js'
 import { RangeLock } from '../../lib/sync/range-lock.js'
 import { AtomicWords } from '../../lib/sync/shared-words.js'
 import { Threads } from '../../lib/sync/threads.js'
 import { WaitTable } from '../../lib/sync/wait-table.js'
+import { TraceRing } from '../../lib/trace/trace-ring.js'
 import { describeEntry } from '../../lib/tree/entry.js'
 import { NodePool } from '../../lib/tree/node-pool.js'
 import { RadixTree } from '../../lib/tree/radix-tree.js'
@@ -53,7 +56,8 @@ export interface SmallHandle {
 
 export interface SmallKernel extends Kernel {
   readonly handle: SmallHandle
-  readonly trace: PortTrace
+  /** The order in which the ports were called. */
+  readonly ports: PortTrace
   readonly media: MemoryMedia
   readonly pageTable: ModelPageTable
   readonly nodePool: NodePool
@@ -61,7 +65,7 @@ export interface SmallKernel extends Kernel {
 }
 
 function layoutOf(): Record<
-  'threads' | 'waits' | 'inodes' | 'vmas' | 'pfns' | 'pending' | 'extents' | 'nodes',
+  'threads' | 'waits' | 'inodes' | 'vmas' | 'pfns' | 'pending' | 'extents' | 'slots' | 'trace' | 'nodes',
   number
 > & {
   words: number
@@ -76,6 +80,8 @@ function layoutOf(): Record<
     pfns: take(PfnAllocator.wordsFor(Small.Capacity)),
     pending: take(PendingLines.wordsFor(Small.PendingLines)),
     extents: take(ExtentPool.wordsFor(Small.Extents)),
+    slots: take(2),
+    trace: take(TraceRing.wordsFor(16)),
     nodes: take(NodePool.wordsFor(Small.TreeNodes, Small.TreeBits)),
     words,
   }
@@ -105,18 +111,22 @@ export function smallKernel(): SmallKernel {
 export function attachSmall(handle: SmallHandle): SmallKernel {
   const layout = layoutOf()
   const words = new AtomicWords(handle.words)
-  const trace = new PortTrace()
+  const ports = new PortTrace()
   const threads = new Threads(words, layout.threads, Small.Threads)
   const inodes = new InodeTable(words, layout.inodes, Small.Files)
   const vmas = new VmaTable(words, layout.vmas, Small.Mappings, inodes)
-  const media = new MemoryMedia(handle.memory, 0, Small.Files, Small.Pages, words, trace)
+  const media = new MemoryMedia(handle.memory, 0, Small.Files, Small.Pages, words, ports)
   const tables = MemoryMedia.bytesFor(Small.Files, Small.Pages)
   const pfns = new PfnAllocator(words, layout.pfns, Small.Capacity)
   const nodePool = new NodePool(words, layout.nodes, Small.TreeNodes, Small.TreeBits)
   const extentPool = new ExtentPool(words, layout.extents, Small.Extents)
   return {
     handle,
-    trace,
+    ports,
+    trace: new TraceRing(words, layout.trace, 16),
+    slots: new Slots(words, new ExtentTree(words, extentPool, true), layout.slots),
+    flavour: FLAVOURS.ext4,
+    hugePages: false,
     words,
     self: threads.attach(0),
     threads,
@@ -130,7 +140,7 @@ export function attachSmall(handle: SmallHandle): SmallKernel {
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, Small.PendingLines, threads, inodes, media),
-    pageTable: new ModelPageTable(handle.memory, tables, Small.Mappings, words, inodes, vmas, media, trace),
+    pageTable: new ModelPageTable(handle.memory, tables, Small.Mappings, words, inodes, vmas, media, ports),
     media,
     locking: entryLocking,
     nodePool,

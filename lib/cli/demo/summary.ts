@@ -15,6 +15,11 @@ const FAULT_TITLES: Readonly<Record<FaultName, string>> = {
   privateCopy: 'store to a private mapping',
   failed: 'failed (SIGBUS)',
   stale: 'already served',
+  fillIn: 'piece of a 2 MiB page',
+  hugeHoleRead: 'load from a 2 MiB hole',
+  hugeDataRead: 'load, 2 MiB',
+  hugeHoleWrite: 'store to a 2 MiB hole',
+  hugeDataWrite: 'first store to 2 MiB',
 }
 
 const LINE_TITLES: readonly (readonly [LineCounter, string])[] = [

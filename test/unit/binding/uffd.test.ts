@@ -91,7 +91,7 @@ describe('userfaultfd', () => {
   it('answers a missing read with a protected copy, then the store with the protection off', async () => {
     source.fill(7)
     const peeked = thread.send({ kind: 'peek', address: map + PAGE + 5 })
-    expect(readOne()).to.deep.equal({ address: map + PAGE, flags: 0, thread: thread.threadId })
+    expect(readOne()).to.deep.equal({ address: map + PAGE + 5, flags: 0, thread: thread.threadId })
     expect(clock[1]).to.be.at.least(clock[0]!)
     expect(copy(map + PAGE, constant('RESOLVE_WP'))).to.equal(PAGE)
     expect(await peeked).to.equal(7)

@@ -10,7 +10,7 @@ const gate = new Int32Array(data.gate)
 
 parentPort?.on('message', (job: Job) => {
   let isToPause = job.pauseAt !== undefined
-  kernel.trace.onCall = (call) => {
+  kernel.ports.onCall = (call) => {
     if (!isToPause || !call.startsWith(job.pauseAt ?? '')) return
     isToPause = false
     Atomics.store(gate, Gate.Paused, 1)

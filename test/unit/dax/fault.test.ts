@@ -4,7 +4,8 @@
  * Rows T2, T4, T5, T8 and the 2 MiB halves of T3, T6, T9 and T11 are not here: this kernel makes 4 KiB entries only.
  */
 import { expect } from 'chai'
-import { Access, serveFault } from '../../../lib/dax/fault.js'
+import { Access } from '../../../lib/dax/fault-context.js'
+import { serveFault } from '../../../lib/dax/fault.js'
 import { grabEntry, unlockEntry } from '../../../lib/dax/grab-entry.js'
 import { deleteEntries } from '../../../lib/dax/invalidate.js'
 import { writebackRange } from '../../../lib/dax/writeback.js'
@@ -42,7 +43,7 @@ describe('dax/fault', () => {
   /** The entry of a page as it was during each port call that begins with `call`. */
   function watch(call: string, pgoff: number): string[] {
     const seen: string[] = []
-    kernel.trace.onCall = (made) => {
+    kernel.ports.onCall = (made) => {
       if (made.startsWith(call)) seen.push(entryAt(kernel, FILE, pgoff))
     }
     return seen
@@ -87,7 +88,7 @@ describe('dax/fault', () => {
       expect(kernel.pageTable.load(kernel, vma, 3 * PAGE)).to.equal(0)
       expect(entries, 'the entry while the page table changes').to.deep.equal(['Z4+L'])
       expect(entryAt(kernel, FILE, 3)).to.equal('Z4')
-      expect(kernel.trace.calls).to.deep.equal(['map v1:3 zero r', 'fill 1:3 zero'])
+      expect(kernel.ports.calls).to.deep.equal(['map v1:3 zero r', 'fill 1:3 zero'])
       expect(kernel.pageTable.pte(vma, 3)).to.equal(Pte.Protected)
       expect(kernel.pfns.freePages, 'a load allocates nothing').to.equal(CAPACITY_PAGES)
     })
@@ -96,7 +97,7 @@ describe('dax/fault', () => {
       const other = mapFile(kernel, FILE)
       kernel.pageTable.load(kernel, vma, 3 * PAGE)
       kernel.pageTable.load(kernel, other, 3 * PAGE)
-      expect(kernel.trace.calls.filter((call) => call.startsWith('unmap'))).to.deep.equal([])
+      expect(kernel.ports.calls.filter((call) => call.startsWith('unmap'))).to.deep.equal([])
       expect(entryAt(kernel, FILE, 3)).to.equal('Z4')
     })
 
@@ -123,11 +124,11 @@ describe('dax/fault', () => {
       const other = mapFile(kernel, FILE)
       const elsewhere = mapFile(kernel, FILE, false)
       for (const reader of [other, elsewhere]) expect(kernel.pageTable.load(kernel, reader, 3 * PAGE)).to.equal(0)
-      kernel.trace.take()
+      kernel.ports.take()
       const entries = watch('unmap', 3)
       kernel.pageTable.store(kernel, vma, 3 * PAGE, 7)
       expect(entries).to.deep.equal(['Z4+L'])
-      expect(kernel.trace.calls).to.deep.equal(['unmap 1:3+1', 'map v1:3 zero w'])
+      expect(kernel.ports.calls).to.deep.equal(['unmap 1:3+1', 'map v1:3 zero w'])
       for (const reader of [other, elsewhere]) {
         expect(kernel.pageTable.pte(reader, 3)).to.equal(Pte.Absent)
         expect(kernel.pageTable.load(kernel, reader, 3 * PAGE), 'no mapping shows the hole any more').to.equal(7)
@@ -137,7 +138,7 @@ describe('dax/fault', () => {
     it('T6: an empty entry that gets storage needs no unmap', () => {
       visitEntry(kernel, FILE, 3)
       kernel.pageTable.store(kernel, vma, 3 * PAGE, 7)
-      expect(kernel.trace.calls).to.deep.equal(['map v1:3 zero w', 'fill 1:3 zero'])
+      expect(kernel.ports.calls).to.deep.equal(['map v1:3 zero w', 'fill 1:3 zero'])
       expect(entryAt(kernel, FILE, 3)).to.match(/^D4 pfn \d+ dirty$/)
     })
 
@@ -145,10 +146,10 @@ describe('dax/fault', () => {
       const pfn = giveBlock(kernel, FILE, 3, 9)
       kernel.pageTable.load(kernel, vma, 3 * PAGE)
       const other = mapFile(kernel, FILE)
-      kernel.trace.take()
+      kernel.ports.take()
       kernel.pageTable.store(kernel, other, 3 * PAGE + 1, 8)
       expect(entryAt(kernel, FILE, 3)).to.equal(`D4 pfn ${pfn} dirty`)
-      expect(kernel.trace.calls, 'the reader keeps its page').to.deep.equal(['map v2:3 media w'])
+      expect(kernel.ports.calls, 'the reader keeps its page').to.deep.equal(['map v2:3 media w'])
       expect(kernel.pageTable.pte(vma, 3)).to.equal(Pte.Protected)
       expect(kernel.pageTable.load(kernel, vma, 3 * PAGE + 1)).to.equal(8)
     })
@@ -156,7 +157,7 @@ describe('dax/fault', () => {
     it('K50, K51, S1.3: the inode is dirty before the tree mark, and DIRTY is set before the page is writable', () => {
       kernel.pageTable.load(kernel, vma, 3 * PAGE)
       const seen: string[] = []
-      kernel.trace.onCall = (call) => {
+      kernel.ports.onCall = (call) => {
         const inode = kernel.inodes.hasFlags(FILE, InodeFlag.Dirty) ? 'inode dirty' : 'inode clean'
         seen.push(`${call.split(' ')[0] ?? ''}: ${inode}, ${entryAt(kernel, FILE, 3).replace(/ pfn \d+/, '')}`)
       }
@@ -190,10 +191,10 @@ describe('dax/fault', () => {
     it('K60: a store to a clean, present page takes the whole fault path and only lifts the protection', () => {
       const pfn = giveBlock(kernel, FILE, 3, 9)
       kernel.pageTable.load(kernel, vma, 3 * PAGE)
-      kernel.trace.take()
+      kernel.ports.take()
       const entries = watch('upgrade', 3)
       kernel.pageTable.store(kernel, vma, 3 * PAGE, 1)
-      expect(kernel.trace.calls).to.deep.equal(['upgrade v1:3'])
+      expect(kernel.ports.calls).to.deep.equal(['upgrade v1:3'])
       expect(entries).to.deep.equal([`D4+L pfn ${pfn} dirty`])
     })
 
@@ -302,7 +303,7 @@ describe('dax/fault', () => {
     const holder = attachSmall(kernel.handle)
     const entry = grabEntry(holder, FILE, 3, true)
     expect(serveFault(kernel, vma, 3, 0, false)).to.equal(-1)
-    expect(kernel.trace.calls).to.deep.equal([])
+    expect(kernel.ports.calls).to.deep.equal([])
     expect(entryAt(kernel, FILE, 3)).to.equal('E4+L')
     unlockEntry(holder, FILE, 3, entry)
     expect(serveFault(kernel, vma, 3, 0, false)).to.equal(FaultKind.HoleRead)

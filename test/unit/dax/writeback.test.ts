@@ -44,9 +44,9 @@ describe('dax/writeback', () => {
 
   it('K70, T11, S0.8: protect, then flush, then clear DIRTY; locked all the way, TOWRITE cleared first', () => {
     store(3, 7)
-    kernel.trace.take()
+    kernel.ports.take()
     const seen: string[] = []
-    kernel.trace.onCall = (call) => {
+    kernel.ports.onCall = (call) => {
       const marks = entryAt(kernel, FILE, 3).replace(/ pfn \d+/, '')
       seen.push(`${call.split(' ')[0] ?? ''}: ${marks}, pte ${kernel.pageTable.pte(vma, 3)}, media ${onMedia(3)}`)
     }
@@ -88,9 +88,9 @@ describe('dax/writeback', () => {
 
   it('S1.1: a file without dirt costs no port call', () => {
     kernel.pageTable.load(kernel, vma, 3 * PAGE)
-    kernel.trace.take()
+    kernel.ports.take()
     expect(writebackRange(kernel, FILE, 0, LAST)).to.equal(0)
-    expect(kernel.trace.calls).to.deep.equal([])
+    expect(kernel.ports.calls).to.deep.equal([])
   })
 
   it('S1.2: entries stay', () => {
@@ -105,9 +105,9 @@ describe('dax/writeback', () => {
   it('K73 stays mended: a page that was flushed and not stored to again is not flushed again', () => {
     store(3, 7)
     writebackRange(kernel, FILE, 0, LAST)
-    kernel.trace.take()
+    kernel.ports.take()
     writebackRange(kernel, FILE, 0, LAST)
-    expect(kernel.trace.calls).to.deep.equal([])
+    expect(kernel.ports.calls).to.deep.equal([])
   })
 
   it('S1.11: a dirty zero or empty entry is an error, not a crash, and stays to be seen', () => {
@@ -151,16 +151,16 @@ describe('dax/writeback', () => {
     it('K74: written bytes need only the fence: no entry, no mark, no protection', () => {
       giveBlock(kernel, FILE, 3, 0)
       write(3, 5)
-      kernel.trace.take()
+      kernel.ports.take()
       expect(writebackRange(kernel, FILE, 0, LAST)).to.equal(0)
       expect(onMedia(3), 'not fenced yet').to.equal(0)
       expect(drainUnfenced(kernel, FILE)).to.equal(0)
       expect(onMedia(3)).to.equal(5)
-      expect(kernel.trace.calls).to.deep.equal([`writeback 1:${3 * PAGE}+64`])
+      expect(kernel.ports.calls).to.deep.equal([`writeback 1:${3 * PAGE}+64`])
       expect(entryAt(kernel, FILE, 3)).to.equal('N')
-      kernel.trace.take()
+      kernel.ports.take()
       drainUnfenced(kernel, FILE)
-      expect(kernel.trace.calls, 'once').to.deep.equal([])
+      expect(kernel.ports.calls, 'once').to.deep.equal([])
     })
 
     it('K74: a range whose media write failed is written by the next sync', () => {
@@ -194,7 +194,7 @@ describe('dax/writeback', () => {
     it('S1.3: a flush never looks at a page that is dirty but not filled yet', () => {
       giveBlock(kernel, FILE, 3, 9)
       let flushed = -1
-      kernel.trace.onCall = (call) => {
+      kernel.ports.onCall = (call) => {
         // The fault has set DIRTY and is about to fill the cache: as another thread's flush might find it.
         if (call.startsWith('map') && flushed < 0) flushed = flushFromOutside(kernel)
       }
@@ -231,9 +231,9 @@ describe('dax/writeback', () => {
 
     it('K104, B12: entries go before mappings, and the range is unmapped once', () => {
       for (const page of [3, 4]) kernel.pageTable.load(kernel, vma, page * PAGE)
-      kernel.trace.take()
+      kernel.ports.take()
       const seen: string[] = []
-      kernel.trace.onCall = (call) => seen.push(`${call} ${entryAt(kernel, FILE, 3)} ${entryAt(kernel, FILE, 4)}`)
+      kernel.ports.onCall = (call) => seen.push(`${call} ${entryAt(kernel, FILE, 3)} ${entryAt(kernel, FILE, 4)}`)
       invalidateRange(kernel, FILE, 3, 4)
       expect(seen).to.deep.equal(['unmap 1:3+2 N N'])
     })

@@ -5,7 +5,7 @@ import { BlockCursor, BlockState } from '../../../lib/media/block-map.js'
 import { Prng } from '../../../lib/prng.js'
 import { seedFor } from '../../support/seed.js'
 import { deviceFixture } from './device-fixture.js'
-import { extentsOf } from './extent-fixture.js'
+import { extentsOf } from '../tree/extent-fixture.js'
 
 const ENOSPC = -28
 const ROOT = 0

@@ -1,7 +1,7 @@
 /** A small device: allocator, extent pool and block map in one memory, with room for some inode roots. */
 import { BlockMap } from '../../../lib/media/block-map.js'
-import { ExtentPool } from '../../../lib/media/extent-pool.js'
-import { ExtentTree } from '../../../lib/media/extent-tree.js'
+import { ExtentPool } from '../../../lib/tree/extent-pool.js'
+import { ExtentTree } from '../../../lib/tree/extent-tree.js'
 import { PfnAllocator } from '../../../lib/media/pfn-allocator.js'
 import { AtomicWords } from '../../../lib/sync/shared-words.js'
 

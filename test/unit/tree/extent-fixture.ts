@@ -1,6 +1,6 @@
 /** One extent tree in a memory of its own, and its contents as plain objects. */
-import { ExtentPool } from '../../../lib/media/extent-pool.js'
-import { ExtentCursor, ExtentTree } from '../../../lib/media/extent-tree.js'
+import { ExtentPool } from '../../../lib/tree/extent-pool.js'
+import { ExtentCursor, ExtentTree } from '../../../lib/tree/extent-tree.js'
 import { AtomicWords } from '../../../lib/sync/shared-words.js'
 
 export interface Extent {

@@ -1,9 +1,9 @@
 /** ExtentTree against a Map from key to what it says, with pools so small that they run out all the time. */
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ExtentCursor } from '../../lib/media/extent-tree.js'
+import { ExtentCursor } from '../../lib/tree/extent-tree.js'
 import { seedFor } from '../support/seed.js'
-import { copyOf, extentsOf, treeFixture, type Extent, type TreeFixture } from '../unit/media/extent-fixture.js'
+import { copyOf, extentsOf, treeFixture, type Extent, type TreeFixture } from '../unit/tree/extent-fixture.js'
 
 const KEYS = 96
 const RUNS = 150

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { BugError } from '../../../lib/assert.js'
-import { ExtentCursor } from '../../../lib/media/extent-tree.js'
+import { ExtentCursor } from '../../../lib/tree/extent-tree.js'
 import { Prng } from '../../../lib/prng.js'
 import { seedFor } from '../../support/seed.js'
 import { pictureOf, treeFixture } from './extent-fixture.js'

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { BugError } from '../../../lib/assert.js'
-import { ExtentPool } from '../../../lib/media/extent-pool.js'
+import { ExtentPool } from '../../../lib/tree/extent-pool.js'
 import { AtomicWords } from '../../../lib/sync/shared-words.js'
 
 const BASE = 5

@@ -1,0 +1,80 @@
+/**
+ * MAP_SYNC (K60–K64): a store is possible only when the block mapping is durable.
+ *
+ * A write fault that had to change metadata, or finds it changed and not committed, inserts its entry clean, does not
+ * touch the page table, and unlocks. Then the metadata is committed, host file system included, and only then is the
+ * page marked DIRTY and mapped writable, if the entry is still what it was.
+ */
+import { Page } from '../constants.js'
+import { InodeFlag } from '../mm/inode.js'
+import type { PageSource } from '../mm/page-table.js'
+import { SlotState } from '../mm/slots.js'
+import { VmaFlag } from '../mm/vma.js'
+import { FaultResult, Trace } from '../trace/tracepoints.js'
+import { NULL_ENTRY, isData, isPmd } from '../tree/entry.js'
+import { Mark } from '../tree/root.js'
+import { commitMetadata } from './commit.js'
+import type { Fault } from './fault-context.js'
+import {
+  getUnlockedEntry,
+  lockEntry,
+  lockPages,
+  putUnlockedEntry,
+  rootOf,
+  unlockEntry,
+  unlockPages,
+} from './grab-entry.js'
+import type { Kernel } from './kernel.js'
+import { setSlot } from './slot.js'
+import { traceFault, traceFile } from './trace.js'
+import { writebackRange } from './writeback.js'
+
+/** K50: a write, the mapping is MAP_SYNC, and the file has metadata that is not committed (IOMAP_F_DIRTY). */
+export function isSynchronous(kernel: Kernel, fault: Fault): boolean {
+  const flags = VmaFlag.Sync | VmaFlag.Shared
+  if (!fault.write || (kernel.vmas.flagsOf(fault.vma) & flags) !== flags) return false
+  return kernel.inodes.hasFlags(fault.inode, InodeFlag.MetadataDirty)
+}
+
+/**
+ * dax_finish_sync_fault. order: 0 or 9.
+ * Context: shared range held, no entry lock; sleeps over host writes.
+ * Return: false when the commit failed: SIGBUS.
+ */
+export function finishSyncFault(kernel: Kernel, fault: Fault, order: number, source: PageSource): boolean {
+  const { inode, pgoff } = fault
+  const first = order === 0 ? pgoff : pgoff - (pgoff % Page.PmdPages)
+  traceFile(kernel, Trace.FinishSyncFault, inode, order)
+  if (writebackRange(kernel, inode, first, first + (1 << order) - 1) < 0) return false
+  if (commitMetadata(kernel, inode, true) < 0) return false
+  insertPfnMkwrite(kernel, fault, order, source)
+  traceFault(kernel, Trace.InsertPfnMkwrite, fault, FaultResult.NoPage)
+  return true
+}
+
+/**
+ * dax_insert_pfn_mkwrite (K63): the entry may be gone, or of another size, by now; then the access is retried.
+ * Context: takes i_pages; may sleep while the entry is locked.
+ */
+function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: PageSource): void {
+  const { inode, vma } = fault
+  const pgoff = order === 0 ? fault.pgoff : fault.pgoff - (fault.pgoff % Page.PmdPages)
+  lockPages(kernel, inode)
+  const entry = getUnlockedEntry(kernel, inode, pgoff)
+  if (entry === NULL_ENTRY || isPmd(entry) !== (order !== 0) || !isData(entry)) {
+    putUnlockedEntry(kernel, inode, pgoff, entry)
+    unlockPages(kernel, inode)
+    kernel.pageTable.retryPage(vma, fault.pgoff)
+    return
+  }
+  kernel.inodes.setFlags(inode, InodeFlag.Dirty)
+  kernel.tree.setMark(rootOf(kernel, inode), pgoff, Mark.Dirty)
+  const locked = lockEntry(kernel, inode, pgoff, entry)
+  unlockPages(kernel, inode)
+  if (order === 0) kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
+  else {
+    setSlot(kernel, vma, fault.address, SlotState.HugeWrite)
+    kernel.pageTable.mapHuge(vma, pgoff, source, true)
+  }
+  unlockEntry(kernel, inode, pgoff, locked)
+}

@@ -1,0 +1,205 @@
+/**
+ * fallocate(2): allocate, keep size, punch, zero range, collapse, insert, with the errors the file systems give.
+ *
+ * All but plain allocation change what pages of the file mean, so they run as truncate does: i_rwsem, exclusive range,
+ * break layouts, write back what is dirty where the kernel does, entries, cache, media, blocks.
+ */
+import { Page, PGOFF_LIMIT } from '../constants.js'
+import { LAST_INDEX, deleteEntries, waitForEntry } from '../dax/invalidate.js'
+import { traceFile } from '../dax/trace.js'
+import { dropUnfenced, saveAcross, writebackRange } from '../dax/writeback.js'
+import { type Errno, ErrorNumber } from '../errors.js'
+import type { Machine } from '../fault/machine.js'
+import { BlockState } from '../media/block-map.js'
+import { InodeFlag, InodeWord } from '../mm/inode.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
+import { Trace } from '../trace/tracepoints.js'
+import { TO_END, breakLayouts, extendFile } from './set-size.js'
+import { shiftRange } from './shift-range.js'
+import { zeroBytes } from './zero-bytes.js'
+
+/** Mode bits of fallocate(2). */
+export const enum Fallocate {
+  KeepSize = 0x01,
+  PunchHole = 0x02,
+  CollapseRange = 0x08,
+  ZeroRange = 0x10,
+  InsertRange = 0x20,
+  Unshare = 0x40,
+}
+
+/**
+ * mode: Fallocate bits. offset, length: bytes, any alignment (but for collapse and insert).
+ * Context: takes i_rwsem and the range lock; may sleep.
+ * Return: 0 or -errno: EINVAL, EOPNOTSUPP (mode), ENOSPC (nothing allocated), EFBIG (past the reserve of open).
+ */
+export function fallocateFile(machine: Machine, inode: number, mode: number, offset: number, length: number): Errno {
+  const { inodes, words, flavour } = machine
+  if (offset < 0 || length <= 0) return -ErrorNumber.EINVAL
+  const invalid = checkMode(mode)
+  if (invalid < 0) return invalid
+  if (offset + length > inodes.number(inode, InodeWord.Reserve)) return -ErrorNumber.EFBIG
+  const rwsem = inodes.at(inode) + InodeWord.Rwsem
+  writeLock(words, rwsem)
+  try {
+    const keepSize = (mode & Fallocate.KeepSize) !== 0
+    const plain = (mode & ~Fallocate.KeepSize) === 0
+    if (plain && !flavour.allocateUnmaps) return allocate(machine, inode, offset, length, keepSize)
+    machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
+    try {
+      breakLayouts(machine, inode)
+      const error = plain
+        ? allocate(machine, inode, offset, length, keepSize)
+        : change(machine, inode, mode, offset, length)
+      // The file systems set the times when the layout is broken, before they look at the arguments any closer.
+      if (error < 0) inodes.touchTimes(inode)
+      return error
+    } finally {
+      machine.locking.endTruncate(machine, inode)
+    }
+  } finally {
+    writeUnlock(words, rwsem)
+  }
+}
+
+/** vfs_fallocate's own checks. */
+function checkMode(mode: number): Errno {
+  const known =
+    Fallocate.KeepSize | Fallocate.PunchHole | Fallocate.CollapseRange | Fallocate.ZeroRange | Fallocate.InsertRange
+  if ((mode & ~known) !== 0) return -ErrorNumber.EOPNOTSUPP
+  const exclusive = mode & ~Fallocate.KeepSize
+  if ((exclusive & (exclusive - 1)) !== 0) return -ErrorNumber.EOPNOTSUPP
+  const keepSize = (mode & Fallocate.KeepSize) !== 0
+  if (exclusive === Fallocate.PunchHole && !keepSize) return -ErrorNumber.EOPNOTSUPP
+  const shifts = exclusive === Fallocate.CollapseRange || exclusive === Fallocate.InsertRange
+  return shifts && keepSize ? -ErrorNumber.EOPNOTSUPP : 0
+}
+
+/** Context: exclusive range held. */
+function change(machine: Machine, inode: number, mode: number, offset: number, length: number): Errno {
+  const keepSize = (mode & Fallocate.KeepSize) !== 0
+  if ((mode & Fallocate.PunchHole) !== 0) return punch(machine, inode, offset, length)
+  if ((mode & Fallocate.ZeroRange) !== 0) return zero(machine, inode, offset, length, keepSize)
+  return shiftRange(machine, inode, offset, length, (mode & Fallocate.InsertRange) !== 0)
+}
+
+/** Blocks for every hole of the range, unwritten. Context: i_rwsem held exclusively. */
+function allocate(machine: Machine, inode: number, offset: number, length: number, keepSize: boolean): Errno {
+  const { inodes, words, blocks } = machine
+  const at = inodes.at(inode)
+  const first = Math.floor(offset / Page.Size)
+  const end = Math.ceil((offset + length) / Page.Size)
+  mutexLock(words, at + InodeWord.Blocks)
+  const error = blocks.allocateRange(at + InodeWord.BlockRoot, first, end - first, BlockState.Unwritten)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  if (error < 0) return error
+  inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  inodes.touchTimes(inode)
+  const before = inodes.sizeOf(inode)
+  const grown = offset + length
+  if (keepSize || grown <= before) return 0
+  traceExtension(machine, inode, before, grown)
+  return extendFile(machine, inode, grown)
+}
+
+/** What an extension by fallocate zeroes: xfs from the old to the new size, ext4 the new tail of the last block. */
+function traceExtension(machine: Machine, inode: number, before: number, size: number): void {
+  if (machine.flavour.zeroesWhenExtending) {
+    traceFile(machine, Trace.ZeroRange, inode, before, size - before)
+    traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
+    return
+  }
+  if (before % Page.Size !== 0) traceFile(machine, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
+  const tail = size % Page.Size
+  if (tail !== 0) traceFile(machine, Trace.ZeroRange, inode, size - tail, tail)
+}
+
+function punch(machine: Machine, inode: number, offset: number, length: number): Errno {
+  const { inodes } = machine
+  const end = Math.min(offset + length, Math.ceil(inodes.sizeOf(inode) / Page.Size) * Page.Size)
+  inodes.touchTimes(inode)
+  if (offset >= end) return 0
+  return clearRange(machine, inode, offset, end, false)
+}
+
+function zero(machine: Machine, inode: number, offset: number, length: number, keepSize: boolean): Errno {
+  const { inodes } = machine
+  const before = inodes.sizeOf(inode)
+  const end = offset + length
+  const error = clearRange(machine, inode, offset, end, true)
+  if (error < 0) return error
+  inodes.touchTimes(inode)
+  if (keepSize || end <= before) return 0
+  if (before % Page.Size !== 0) traceFile(machine, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
+  return extendFile(machine, inode, end)
+}
+
+/**
+ * Make [offset, end) read zero: whole pages become a hole, or unwritten blocks; the ends of partial pages are zeroed in
+ * place (K101: nothing is allocated for that).
+ * Context: exclusive range held.
+ */
+function clearRange(machine: Machine, inode: number, offset: number, end: number, keepBlocks: boolean): Errno {
+  const { media } = machine
+  const firstWhole = Math.ceil(offset / Page.Size)
+  const endWhole = Math.floor(end / Page.Size)
+  const first = Math.floor(offset / Page.Size)
+  const last = Math.ceil(end / Page.Size) - 1
+  const error = machine.flavour.syncsBeforePunch
+    ? writebackRange(machine, inode, first, last)
+    : firstWhole < endWhole
+      ? saveAcross(machine, inode, firstWhole, endWhole - 1)
+      : 0
+  if (error < 0) return error
+  traceFile(machine, Trace.TruncateInodePages, inode, offset, end - 1)
+  if (firstWhole < endWhole) {
+    const cleared = clearPages(machine, inode, firstWhole, endWhole, keepBlocks)
+    if (cleared < 0) return cleared
+    if (machine.flavour.zeroesWhenExtending) traceFile(machine, Trace.ZeroRange, inode, offset, end - offset)
+  }
+  for (const [from, to] of partialEnds(offset, end)) {
+    if (!machine.flavour.zeroesWhenExtending) traceFile(machine, Trace.ZeroRange, inode, from, to - from)
+    const zeroed = zeroBytes(machine, inode, from, to)
+    if (zeroed < 0) return zeroed
+    // A sync that compared the page before it was zeroed may still be writing it: media is zeroed after it.
+    waitForEntry(machine, inode, Math.floor(from / Page.Size))
+    const inFile = Math.min(to, machine.inodes.sizeOf(inode)) - from
+    const gone = inFile > 0 ? media.zeroMedia(inode, from, inFile) : 0
+    if (gone < 0) return gone
+  }
+  return 0
+}
+
+/** The parts of [offset, end) in pages that are not covered whole: none, one (inside a page, or at an end) or two. */
+function partialEnds(offset: number, end: number): [number, number][] {
+  const head = offset % Page.Size
+  const tail = end % Page.Size
+  if (Math.floor(offset / Page.Size) === Math.floor(end / Page.Size)) return head === tail ? [] : [[offset, end]]
+  const parts: [number, number][] = []
+  if (head !== 0) parts.push([offset, offset - head + Page.Size])
+  if (tail !== 0) parts.push([end - tail, end])
+  return parts
+}
+
+/** Whole pages. Context: exclusive range held. */
+function clearPages(machine: Machine, inode: number, first: number, end: number, keepBlocks: boolean): Errno {
+  const { media, words, blocks, inodes } = machine
+  const at = inodes.at(inode)
+  deleteEntries(machine, inode, first, end - 1)
+  machine.pending.dropRange(inode, first * Page.Size, end * Page.Size)
+  mutexLock(words, at + InodeWord.Sync)
+  let error = dropUnfenced(machine, inode, first * Page.Size, end * Page.Size)
+  if (error >= 0) error = media.dropCache(inode, first * Page.Size, (end - first) * Page.Size)
+  if (error >= 0) error = media.punchMedia(inode, first * Page.Size, (end - first) * Page.Size)
+  mutexUnlock(words, at + InodeWord.Sync)
+  if (error < 0) return error
+  mutexLock(words, at + InodeWord.Blocks)
+  const root = at + InodeWord.BlockRoot
+  error = keepBlocks
+    ? blocks.unwrite(root, first, end - first)
+    : blocks.free(root, first, Math.min(end, PGOFF_LIMIT) - first)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  return error
+}

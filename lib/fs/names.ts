@@ -1,0 +1,95 @@
+/**
+ * unlink(2) and rename(2): names of files, apart from the files themselves. Who has a file open or mapped keeps it,
+ * whatever becomes of its name.
+ */
+import { renameSync, rmSync, unlinkSync } from 'node:fs'
+import { type Errno, ErrorNumber, PmemError } from '../errors.js'
+import { HeaderWord, type Machine } from '../fault/machine.js'
+import { UNWRITTEN_DIRECTORY } from '../media/host-file-unwritten.js'
+import { InodeFlag } from '../mm/inode.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
+import { getInode, putInode } from './inode-cache.js'
+
+/** Context: takes the inode table's mutex over host calls. Return: 0 or -errno: ENOENT, EACCES… of the host. */
+export function unlinkFile(machine: Machine, name: string): Errno {
+  // Loaded, if it can be: then its blocks are given back with its last user. A name that is no file of ours goes too.
+  const inode = holdByName(machine, name)
+  if (inode === -ErrorNumber.ENOENT) return inode
+  const { root } = machine.handle
+  const error = underTableMutex(machine, () => {
+    unlinkSync(`${root}/${name}`)
+    rmSync(noteOf(root, name), { force: true })
+    if (inode > 0) dropName(machine, inode)
+  })
+  if (inode > 0) putInode(machine, inode)
+  return error
+}
+
+/**
+ * Give a file another name, taking it from the file that has it, which lives on without one.
+ * Context: takes the inode table's mutex over host calls. Return: 0 or -errno: ENOENT, EACCES… of the host.
+ */
+export function renameFile(machine: Machine, from: string, to: string): Errno {
+  const inode = holdByName(machine, from)
+  if (inode < 0) return inode
+  // Loaded first, as for unlink.
+  const replaced = from === to ? 0 : Math.max(0, holdByName(machine, to))
+  const { root } = machine.handle
+  const error = from === to ? 0 : underTableMutex(machine, () => moveName(machine, root, inode, replaced, from, to))
+  if (replaced > 0) putInode(machine, replaced)
+  putInode(machine, inode)
+  return error
+}
+
+function moveName(machine: Machine, root: string, inode: number, replaced: number, from: string, to: string): void {
+  const { inodes } = machine
+  renameSync(`${root}/${from}`, `${root}/${to}`)
+  // Between the two a crash loses the note of unwritten blocks: a promise of space, no data.
+  rmSync(noteOf(root, to), { force: true })
+  try {
+    renameSync(noteOf(root, from), noteOf(root, to))
+  } catch (error) {
+    if (errnoOfHost(error) !== -ErrorNumber.ENOENT) throw error
+  }
+  if (replaced > 0) dropName(machine, replaced)
+  inodes.setName(inode, new TextEncoder().encode(to))
+  inodes.touchTimes(inode, false)
+}
+
+function dropName(machine: Machine, inode: number): void {
+  machine.inodes.setFlags(inode, InodeFlag.Unlinked)
+  machine.inodes.touchTimes(inode, false)
+}
+
+/** Return: the inode, with a reference; -errno. */
+function holdByName(machine: Machine, name: string): Errno {
+  const request = { name, create: false, exclusive: false, readOnly: true, size: 0, mode: 0, maxSize: 0 }
+  try {
+    return getInode(machine, request).inode
+  } catch (error) {
+    return errnoOfHost(error)
+  }
+}
+
+function underTableMutex(machine: Machine, work: () => void): Errno {
+  mutexLock(machine.words, HeaderWord.Inodes)
+  try {
+    work()
+    return 0
+  } catch (error) {
+    return errnoOfHost(error)
+  } finally {
+    mutexUnlock(machine.words, HeaderWord.Inodes)
+  }
+}
+
+function noteOf(root: string, name: string): string {
+  return `${root}/${UNWRITTEN_DIRECTORY}/${name}`
+}
+
+/** Return: -errno of an error of the host or of ours; what is neither goes on up. */
+function errnoOfHost(error: unknown): Errno {
+  if (error instanceof PmemError) return -error.errno
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return -Math.abs(error.errno)
+  throw error
+}

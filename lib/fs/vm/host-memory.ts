@@ -1,0 +1,109 @@
+/**
+ * Where mappings are, and the host's side of them: a mapping of the file's cache, watched by userfaultfd.
+ *
+ * Mappings get places of our own choosing, from one arena, each in a GiB that nothing else is in: what follows a
+ * mapping is unmapped, it can grow in place, and no two mappings share a page table by accident.
+ */
+import { Page } from '../../constants.js'
+import { ErrorNumber, type Errno } from '../../errors.js'
+import { HeaderWord, type Machine } from '../../fault/machine.js'
+import { InodeWord } from '../../mm/inode.js'
+import { VmaFlag } from '../../mm/vma.js'
+import { flag } from '../pool-directory.js'
+
+const GIB = 2 ** 30
+/**
+ * 32 TiB to 64 TiB: below position-independent programs, libraries and stacks, above everything at fixed low places.
+ */
+const ARENA_START = 2 ** 45
+const ARENA_END = 2 ** 46
+/** Places tried before the host chooses one: others may have mappings in the arena. */
+const ATTEMPTS = 256
+
+/** Next place of this thread. Each thread starts elsewhere, so that they seldom meet. */
+let nextPlace = 0
+
+export interface HostRange {
+  readonly inode: number
+  /** VmaFlag bits. */
+  readonly flags: number
+  /** Bytes, page multiples. */
+  readonly offset: number
+  readonly length: number
+}
+
+/** Map at an address. Return: the address, or -errno: -EEXIST when something of this process is there. */
+export function mapHostAt(machine: Machine, range: HostRange, address: number): number {
+  const fd = machine.inodes.word(range.inode, InodeWord.CacheFd)
+  const { addon } = machine
+  const protection = hostProtection(machine, range.flags)
+  const mapped = addon.mapAt(fd, range.offset, range.length, protection, isHostShared(range.flags), address)
+  return mapped < 0 ? mapped : register(machine, mapped, range.length)
+}
+
+/** Map at a place of our choosing that is congruent to `residue` modulo 2 MiB. Return: the address, or -errno. */
+export function mapHostAnywhere(machine: Machine, range: HostRange, residue: number): number {
+  const shift = ((residue % Page.PmdSize) + Page.PmdSize) % Page.PmdSize
+  if (nextPlace === 0) nextPlace = ARENA_START + (machine.addon.threadId() % 4096) * 4 * GIB
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const address = nextPlace + shift
+    const end = address + range.length
+    if (end > ARENA_END) {
+      if (range.length > (ARENA_END - ARENA_START) / 2) break
+      nextPlace = ARENA_START
+      continue
+    }
+    nextPlace = (Math.floor(end / GIB) + 1) * GIB
+    const mapped = mapHostAt(machine, range, address)
+    if (mapped !== -ErrorNumber.EEXIST) return mapped
+  }
+  return mapWhereHostLikes(machine, range, shift)
+}
+
+function mapWhereHostLikes(machine: Machine, range: HostRange, shift: number): number {
+  const { addon, inodes } = machine
+  const fd = inodes.word(range.inode, InodeWord.CacheFd)
+  const misalign = (((shift - range.offset) % Page.PmdSize) + Page.PmdSize) % Page.PmdSize
+  const protection = hostProtection(machine, range.flags)
+  try {
+    const shared = isHostShared(range.flags)
+    const address = addon.mapAligned(fd, range.offset, range.length, protection, shared, misalign)
+    return register(machine, address, range.length)
+  } catch (error) {
+    return errnoOf(error)
+  }
+}
+
+/**
+ * The protection the host enforces. Any access includes loads, as on x86 without protection keys; code is never run
+ * from emulated memory.
+ */
+export function hostProtection(machine: Machine, flags: number): number {
+  const { constants } = machine.addon
+  if ((flags & (VmaFlag.Read | VmaFlag.Write | VmaFlag.Exec)) === 0) return flag(constants, 'PROT_NONE')
+  return flag(constants, 'PROT_READ') | ((flags & VmaFlag.Write) !== 0 ? flag(constants, 'PROT_WRITE') : 0)
+}
+
+function isHostShared(flags: number): boolean {
+  return (flags & VmaFlag.MayShare) !== 0
+}
+
+/** From here on faults on it arrive. Return: the address, or -errno with nothing mapped. */
+function register(machine: Machine, address: number, length: number): number {
+  const { addon, words } = machine
+  const { constants: c } = addon
+  const modes = flag(c, 'UFFD_REGISTER_MODE_MISSING') | flag(c, 'UFFD_REGISTER_MODE_MINOR')
+  try {
+    addon.registerRange(words.load(HeaderWord.Uffd), address, length, modes | flag(c, 'UFFD_REGISTER_MODE_WP'))
+    return address
+  } catch (error) {
+    addon.unmap(address, length)
+    return errnoOf(error)
+  }
+}
+
+/** An error of the addon as a number; anything else is a bug. */
+function errnoOf(error: unknown): Errno {
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return -error.errno
+  throw error
+}
