@@ -16,6 +16,8 @@ import { type Setting, World } from './system-calls-world.js'
 const OPERATIONS = Number(process.env['OPS'] ?? 5000)
 const SEQUENCE_MAX = 120
 const RUNS_AT_ONCE = 10
+/** How long a failure is shrunk: each step of that may cost a mount. */
+const SHRINK_MS = 20_000
 const MEBIBYTE = 2 ** 20
 const SMALL = 12 * 4096
 
@@ -94,12 +96,15 @@ function perform(world: World, operation: Operation): void {
 class Runner {
   done = 0
   #world: World | undefined
+  #shrinkUntil = Infinity
   #mounts = 0
   readonly #directory = temporaryDirectory('model')
 
   constructor(readonly setting: Setting) {}
 
+  /** After a failure this is called for smaller sequences; when time is up, none of them fails any more. */
   run(sequence: readonly Operation[]): void {
+    if (performance.now() > this.#shrinkUntil) return
     const world = (this.#world ??= new World(join(this.#directory, String(this.#mounts++)), this.setting))
     let at = -1
     const steps = [...BEGINNING, ...sequence]
@@ -109,6 +114,7 @@ class Runner {
       world.clear()
     } catch (error) {
       this.close()
+      this.#shrinkUntil = Math.min(this.#shrinkUntil, performance.now() + SHRINK_MS)
       const where = at < steps.length ? `operation ${at - BEGINNING.length + 1}` : 'the end'
       throw new Error(`at ${where}: ${(error as Error).stack ?? String(error)}`, { cause: error })
     }

@@ -119,7 +119,10 @@ describe('replay', function () {
     function command(scenarios: unknown, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
       const path = join(temporaryDirectory('scenarios'), 's.json')
       writeFileSync(path, typeof scenarios === 'string' ? scenarios : JSON.stringify(scenarios))
-      return spawnSync(process.execPath, [main, 'replay', path, ...args], { encoding: 'utf8' })
+      // Colours follow CI and FORCE_COLOR; tests read the words.
+      const { FORCE_COLOR: _, ...inherited } = process.env
+      const env = { ...inherited, NO_COLOR: '1' }
+      return spawnSync(process.execPath, [main, 'replay', path, ...args], { encoding: 'utf8', env })
     }
 
     const pair = [
