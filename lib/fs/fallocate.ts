@@ -127,12 +127,27 @@ function zero(machine: Machine, inode: number, offset: number, length: number, k
   const { inodes } = machine
   const before = inodes.sizeOf(inode)
   const end = offset + length
+  // Blocks before anything else: without space for them the bytes stay as they are.
+  const allocated = allocateWhole(machine, inode, Math.ceil(offset / Page.Size), Math.floor(end / Page.Size))
+  if (allocated < 0) return allocated
   const error = clearRange(machine, inode, offset, end, true)
   if (error < 0) return error
   inodes.touchTimes(inode)
   if (keepSize || end <= before) return 0
   if (before % Page.Size !== 0) traceFile(machine, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
   return extendFile(machine, inode, end)
+}
+
+/** Unwritten blocks for the holes among pages [first, end). Return: 0, or -ENOSPC with nothing allocated. */
+function allocateWhole(machine: Machine, inode: number, first: number, end: number): Errno {
+  const { inodes, words, blocks } = machine
+  if (first >= end) return 0
+  const at = inodes.at(inode)
+  mutexLock(words, at + InodeWord.Blocks)
+  const error = blocks.allocateRange(at + InodeWord.BlockRoot, first, end - first, BlockState.Unwritten)
+  mutexUnlock(words, at + InodeWord.Blocks)
+  if (error >= 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  return error
 }
 
 /**

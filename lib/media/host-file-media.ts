@@ -208,10 +208,26 @@ export class HostFileMedia implements Media {
     return 0
   }
 
+  /** Data becomes data and holes become holes: what is allocated is counted by them at the next mount. */
   #movePiece(fd: number, from: number, to: number, length: number): Errno {
-    if (this.addon.fileExtents(fd, from, from + length, this.#pair) === 0) {
-      return this.addon.allocateFile(fd, this.#punchMode, to, length)
+    const end = from + length
+    for (let at = from; at < end;) {
+      const found = this.addon.fileExtents(fd, at, end, this.#pair)
+      const dataStart = found === 0 ? end : Math.max(at, this.#pair[0] as number)
+      const dataEnd = found === 0 ? end : Math.min(end, this.#pair[1] as number)
+      if (dataStart > at) {
+        const error = this.addon.allocateFile(fd, this.#punchMode, to + at - from, dataStart - at)
+        if (error < 0) return error
+      }
+      const moved = this.#copyPiece(fd, dataStart, to + dataStart - from, dataEnd - dataStart)
+      if (moved < 0) return moved
+      at = dataEnd
     }
+    return 0
+  }
+
+  #copyPiece(fd: number, from: number, to: number, length: number): Errno {
+    if (length === 0) return 0
     const read = this.addon.readFile(fd, this.#moving, length, from)
     return read < 0 ? read : this.addon.writeFile(fd, this.#moving, read, to)
   }

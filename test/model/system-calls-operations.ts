@@ -193,17 +193,17 @@ type Arbitraries<K extends Kind> = {
   >
 }
 
-/** One line: `store mapping 1 fill 7 at 8192+100`. */
+/** One line: `store mapping 1 fill 7 at 2p length 100`. */
 export function describeOperation(operation: Operation): string {
   const words: string[] = [operation.kind]
   for (const [key, value] of Object.entries(operation) as [string, unknown][]) {
     if (key === 'kind' || key === 'length') continue
     if (key === 'at' && 'length' in operation && 'at' in operation)
-      words.push(`at ${bytesText(operation.at)}+${operation.length}`)
+      words.push(`at ${bytesText(operation.at)} length ${bytesText(operation.length)}`)
     else if (typeof value === 'boolean') words.push(value ? key : `no-${key}`)
     else words.push(`${key} ${typeof value === 'number' ? bytesText(value) : String(value)}`)
   }
-  if ('length' in operation && !('at' in operation)) words.push(`length ${operation.length}`)
+  if ('length' in operation && !('at' in operation)) words.push(`length ${bytesText(operation.length)}`)
   return words.join(' ')
 }
 
