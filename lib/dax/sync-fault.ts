@@ -13,7 +13,7 @@ import { VmaFlag } from '../mm/vma.js'
 import { FaultResult, Trace } from '../trace/tracepoints.js'
 import { NULL_ENTRY, isData, isPmd } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
-import { commitMetadata } from './commit.js'
+import { commitMetadata, isMetadataDirty } from './commit.js'
 import type { Fault } from './fault-context.js'
 import {
   getUnlockedEntry,
@@ -33,7 +33,7 @@ import { writebackRange } from './writeback.js'
 export function isSynchronous(kernel: Kernel, fault: Fault): boolean {
   const flags = VmaFlag.Sync | VmaFlag.Shared
   if (!fault.write || (kernel.vmas.flagsOf(fault.vma) & flags) !== flags) return false
-  return kernel.inodes.hasFlags(fault.inode, InodeFlag.MetadataDirty)
+  return isMetadataDirty(kernel, fault.inode)
 }
 
 /**

@@ -207,14 +207,15 @@ function clearPages(machine: Machine, inode: number, first: number, end: number,
   let error = dropUnfenced(machine, inode, first * Page.Size, end * Page.Size)
   if (error >= 0) error = media.dropCache(inode, first * Page.Size, (end - first) * Page.Size)
   if (error >= 0) error = media.punchMedia(inode, first * Page.Size, (end - first) * Page.Size)
+  if (error >= 0) {
+    mutexLock(words, at + InodeWord.Blocks)
+    const root = at + InodeWord.BlockRoot
+    error = keepBlocks
+      ? blocks.unwrite(root, first, end - first)
+      : blocks.free(root, first, Math.min(end, PGOFF_LIMIT) - first)
+    mutexUnlock(words, at + InodeWord.Blocks)
+    inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  }
   mutexUnlock(words, at + InodeWord.Sync)
-  if (error < 0) return error
-  mutexLock(words, at + InodeWord.Blocks)
-  const root = at + InodeWord.BlockRoot
-  error = keepBlocks
-    ? blocks.unwrite(root, first, end - first)
-    : blocks.free(root, first, Math.min(end, PGOFF_LIMIT) - first)
-  mutexUnlock(words, at + InodeWord.Blocks)
-  inodes.setFlags(inode, InodeFlag.MetadataDirty)
   return error
 }

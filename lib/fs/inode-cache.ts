@@ -16,6 +16,7 @@ import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
+import { removeNote } from '../media/host-file-blocks.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
@@ -172,7 +173,8 @@ function runsOf(machine: Machine, inode: number): MediaRun[] {
   const { addon, inodes, words } = machine
   const directory = words.load(HeaderWord.PoolDirectory)
   const fd = inodes.word(inode, InodeWord.MediaFd)
-  return mediaRuns(addon, directory, fd, inodes.nameOf(inode), inodes.sizeOf(inode))
+  const name = inodes.hasFlags(inode, InodeFlag.Unlinked) ? undefined : inodes.nameOf(inode)
+  return mediaRuns(addon, directory, fd, name, inodes.sizeOf(inode))
 }
 
 function pagesIn(runs: readonly MediaRun[]): number {
@@ -266,6 +268,8 @@ function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
     }
     if (!request.create) throw new PmemError('ENOENT', 'open', undefined, request.name)
     const fd = open(flag(c, 'O_RDWR') | flag(c, 'O_CREAT') | flag(c, 'O_EXCL'))
+    // Someone may have removed a file of that name without us.
+    removeNote(machine.handle.root, request.name)
     const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
     if (error < 0) {
       addon.closeFd(fd)

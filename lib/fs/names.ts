@@ -2,11 +2,11 @@
  * unlink(2) and rename(2): names of files, apart from the files themselves. Who has a file open or mapped keeps it,
  * whatever becomes of its name.
  */
-import { renameSync, rmSync, unlinkSync } from 'node:fs'
+import { renameSync, unlinkSync } from 'node:fs'
 import { type Errno, ErrorNumber, PmemError } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
-import { UNWRITTEN_DIRECTORY } from '../media/host-file-unwritten.js'
-import { InodeFlag } from '../mm/inode.js'
+import { removeNote, renameNote } from '../media/host-file-blocks.js'
+import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { getInode, putInode } from './inode-cache.js'
 
@@ -17,9 +17,11 @@ export function unlinkFile(machine: Machine, name: string): Errno {
   if (inode === -ErrorNumber.ENOENT) return inode
   const { root } = machine.handle
   const error = underTableMutex(machine, () => {
-    unlinkSync(`${root}/${name}`)
-    rmSync(noteOf(root, name), { force: true })
-    if (inode > 0) dropName(machine, inode)
+    withoutCommits(machine, inode, () => {
+      unlinkSync(`${root}/${name}`)
+      removeNote(root, name)
+      if (inode > 0) dropName(machine, inode)
+    })
   })
   if (inode > 0) putInode(machine, inode)
   return error
@@ -43,17 +45,34 @@ export function renameFile(machine: Machine, from: string, to: string): Errno {
 
 function moveName(machine: Machine, root: string, inode: number, replaced: number, from: string, to: string): void {
   const { inodes } = machine
-  renameSync(`${root}/${from}`, `${root}/${to}`)
-  // Between the two a crash loses the note of unwritten blocks: a promise of space, no data.
-  rmSync(noteOf(root, to), { force: true })
-  try {
-    renameSync(noteOf(root, from), noteOf(root, to))
-  } catch (error) {
-    if (errnoOfHost(error) !== -ErrorNumber.ENOENT) throw error
+  withoutCommits(machine, replaced, () => {
+    withoutCommits(machine, inode, () => {
+      renameSync(`${root}/${from}`, `${root}/${to}`)
+      // Between the two a crash loses the note: a promise of space, no data.
+      renameNote(root, from, to)
+      if (replaced > 0) dropName(machine, replaced)
+      inodes.setName(inode, new TextEncoder().encode(to))
+      inodes.touchTimes(inode, false)
+    })
+  })
+}
+
+/**
+ * A commit writes the note of the name it knows: it must not know one the file no longer has.
+ * inode: 0 or less for no file of ours. Context: inode table's mutex held, which makes nesting two of these safe.
+ */
+function withoutCommits(machine: Machine, inode: number, work: () => void): void {
+  if (inode <= 0) {
+    work()
+    return
   }
-  if (replaced > 0) dropName(machine, replaced)
-  inodes.setName(inode, new TextEncoder().encode(to))
-  inodes.touchTimes(inode, false)
+  const sync = machine.inodes.at(inode) + InodeWord.Sync
+  mutexLock(machine.words, sync)
+  try {
+    work()
+  } finally {
+    mutexUnlock(machine.words, sync)
+  }
 }
 
 function dropName(machine: Machine, inode: number): void {
@@ -81,10 +100,6 @@ function underTableMutex(machine: Machine, work: () => void): Errno {
   } finally {
     mutexUnlock(machine.words, HeaderWord.Inodes)
   }
-}
-
-function noteOf(root: string, name: string): string {
-  return `${root}/${UNWRITTEN_DIRECTORY}/${name}`
 }
 
 /** Return: -errno of an error of the host or of ours; what is neither goes on up. */

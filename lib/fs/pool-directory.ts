@@ -4,7 +4,7 @@
  *   pool/
  *     store.pm            media: the bytes that survive, at their own offsets; holes are holes
  *     .faultline/lock     held (flock) while the pool is mounted; contains the pid of the owner
- *     .faultline/unwritten/NAME   which blocks are allocated and unwritten (media/host-file-unwritten.ts)
+ *     .faultline/blocks/NAME   which blocks are allocated and hold no data (media/host-file-blocks.ts)
  *
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
-import { UNWRITTEN_DIRECTORY, readUnwritten } from '../media/host-file-unwritten.js'
+import { NOTE_DIRECTORY, type NotedRun, readNote } from '../media/host-file-blocks.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -32,7 +32,7 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    mkdirSync(join(path, UNWRITTEN_DIRECTORY), { recursive: true, mode: 0o700 })
+    mkdirSync(join(path, NOTE_DIRECTORY), { recursive: true, mode: 0o700 })
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
@@ -93,43 +93,50 @@ export function allocatedPagesOf(addon: Addon, pool: PoolDirectory): number {
 }
 
 /** A run of pages of a media file that have blocks; `end` is the first page after it. */
-export interface MediaRun {
-  readonly first: number
-  readonly end: number
-  readonly written: boolean
-}
+export type MediaRun = NotedRun
 
 /**
- * What media knows of the blocks of a file: data, and unwritten runs as noted. Disjoint.
+ * What media knows of the blocks of a file: data, and blocks without data as noted. Disjoint.
+ * name: of its note; undefined for a file without a name, which has none.
  *
  * The host calls unwritten pages data while its page cache holds them. So what is noted and looks like data is looked
  * at: a page that is not all zeroes was written after the note, the others are what the note says.
  */
-export function mediaRuns(addon: Addon, directory: number, fd: number, name: string, size: number): MediaRun[] {
-  const runs: MediaRun[] = []
-  const noted = readUnwritten(addon, directory, name)
+export function mediaRuns(
+  addon: Addon,
+  directory: number,
+  fd: number,
+  name: string | undefined,
+  size: number,
+): MediaRun[] {
+  const data: MediaRun[] = []
+  const noted = name === undefined ? [] : readNote(addon, directory, name)
   forEachDataRange(addon, fd, size, (first, end) => {
     let from = first
-    for (const [start, count] of noted) {
-      for (let page = Math.max(from, start); page < Math.min(end, start + count); page++) {
+    for (const run of noted) {
+      if (run.written) continue
+      for (let page = Math.max(from, run.first); page < Math.min(end, run.end); page++) {
         if (!isZeroPage(addon, fd, page)) continue
-        if (page > from) runs.push({ first: from, end: page, written: true })
+        if (page > from) data.push({ first: from, end: page, written: true })
         from = page + 1
       }
     }
-    if (from < end) runs.push({ first: from, end, written: true })
+    if (from < end) data.push({ first: from, end, written: true })
   })
-  const written = [...runs].sort((a, b) => a.first - b.first)
-  for (const [start, count] of noted) {
-    let first = start
-    for (const run of written) {
-      if (run.end <= first || run.first >= start + count) continue
-      if (run.first > first) runs.push({ first, end: run.first, written: false })
-      first = run.end
-    }
-    if (first < start + count) runs.push({ first, end: start + count, written: false })
+  return [...data, ...noted.flatMap((run) => partsWithout(run, data))]
+}
+
+/** What of a run is in none of the others, which are ascending and disjoint. */
+function partsWithout(run: MediaRun, others: readonly MediaRun[]): MediaRun[] {
+  const parts: MediaRun[] = []
+  let { first } = run
+  for (const other of others) {
+    if (other.end <= first || other.first >= run.end) continue
+    if (other.first > first) parts.push({ ...run, first, end: other.first })
+    first = other.end
   }
-  return runs
+  if (first < run.end) parts.push({ ...run, first })
+  return parts
 }
 
 function isZeroPage(addon: Addon, fd: number, page: number): boolean {

@@ -132,12 +132,12 @@ function shrink(machine: Machine, inode: number, size: number): Errno {
   mutexLock(words, at + InodeWord.Sync)
   let error = dropUnfenced(machine, inode, size, Infinity)
   if (error >= 0) error = media.resizeMedia(inode, size)
+  if (error >= 0) {
+    mutexLock(words, at + InodeWord.Blocks)
+    error = blocks.free(at + InodeWord.BlockRoot, firstGone, PGOFF_LIMIT - firstGone)
+    mutexUnlock(words, at + InodeWord.Blocks)
+  }
   mutexUnlock(words, at + InodeWord.Sync)
-  if (error < 0) return error
-
-  mutexLock(words, at + InodeWord.Blocks)
-  error = blocks.free(at + InodeWord.BlockRoot, firstGone, PGOFF_LIMIT - firstGone)
-  mutexUnlock(words, at + InodeWord.Blocks)
-  if (error === 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  if (error >= 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
   return error
 }

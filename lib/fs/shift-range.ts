@@ -39,13 +39,18 @@ export function shiftRange(machine: Machine, inode: number, offset: number, leng
   const whole = Math.ceil(size / Page.Size) * Page.Size
   dropCopies(machine, inode, point)
   error = media.dropCache(inode, offset, whole - offset)
+  if (error < 0) return error
+  // No commit in between, which would make blocks on the host where they no longer are.
+  const sync = inodes.at(inode) + InodeWord.Sync
+  mutexLock(machine.words, sync)
+  // Blocks first: that can find no extent record, and then nothing has changed yet.
+  error = moveBlocks(machine, inode, point, pages, insert)
   if (error >= 0)
     error = insert ? moveUp(machine, inode, offset, length, size) : moveDown(machine, inode, offset, length, size)
+  mutexUnlock(machine.words, sync)
   if (error < 0) return error
   inodes.setSize(inode, newSize)
   error = media.resizeCache(inode, newSize)
-  if (error < 0) return error
-  error = moveBlocks(machine, inode, point, pages, insert)
   inodes.setFlags(inode, InodeFlag.MetadataDirty)
   inodes.touchTimes(inode)
   return error
@@ -83,6 +88,7 @@ function moveUp(machine: Machine, inode: number, offset: number, length: number,
   return moved < 0 ? moved : media.punchMedia(inode, offset, length)
 }
 
+/** Collapse: only the hole made first may need a record; then nothing lies across the point any more. */
 function moveBlocks(machine: Machine, inode: number, point: number, pages: number, insert: boolean): Errno {
   const { words, blocks, inodes } = machine
   const at = inodes.at(inode)

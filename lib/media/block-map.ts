@@ -34,6 +34,13 @@ export class BlockCursor {
   pages = 0
 }
 
+/** An extent of a file. */
+export interface BlockRun {
+  readonly first: number
+  readonly pages: number
+  readonly state: BlockState
+}
+
 export class BlockMap {
   readonly #tree: ExtentTree
   readonly #pfns: PfnAllocator
@@ -160,13 +167,15 @@ export class BlockMap {
     return { first: this.#extent.start, pages: this.#extent.length }
   }
 
-  /** Call visit(first, pages, state) for each extent, in order. */
-  forEach(root: number, visit: (first: number, pages: number, state: BlockState) => void): void {
+  /** All extents, in order. */
+  runs(root: number): BlockRun[] {
+    const runs: BlockRun[] = []
     const extent = new ExtentCursor()
     for (let at = 0; this.#tree.findFrom(root, at, extent); at = extent.start + extent.length) {
-      const state: unknown = extent.state
-      visit(extent.start, extent.length, state as BlockState)
+      const state = extent.state === WRITTEN ? BlockState.Written : BlockState.Unwritten
+      runs.push({ first: extent.start, pages: extent.length, state })
     }
+    return runs
   }
 
   /** Return: allocated pages. Visits all extents. */

@@ -13,15 +13,14 @@
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { type Errno, ErrorNumber } from '../errors.js'
-import { type InodeTable, InodeWord } from '../mm/inode.js'
+import { InodeFlag, type InodeTable, InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import type { Threads } from '../sync/threads.js'
-import { type BlockMap, BlockState } from './block-map.js'
+import { type BlockRun, BlockState } from './block-map.js'
 import type { Media } from './media.js'
-import { writeUnwritten } from './host-file-unwritten.js'
+import { type NotedRun, writeNote } from './host-file-blocks.js'
 
 const RESIDENCY_PAGES = 4096
-const ZERO_BYTES = 64 * 1024
 const MOVE_BYTES = 256 * 1024
 
 export class HostFileMedia implements Media {
@@ -29,8 +28,6 @@ export class HostFileMedia implements Media {
   readonly #mask = new Int32Array(2)
   readonly #residency = new Uint8Array(RESIDENCY_PAGES)
   readonly #pair = new Float64Array(2)
-  readonly #zeroBuffer = new Uint8Array(ZERO_BYTES)
-  readonly #zeroes: number
   readonly #movingBuffer = new Uint8Array(MOVE_BYTES)
   readonly #moving: number
   readonly #wordsAddress: number
@@ -40,12 +37,10 @@ export class HostFileMedia implements Media {
     private readonly inodes: InodeTable,
     private readonly threads: Threads,
     private readonly self: number,
-    private readonly blocks: BlockMap,
     private readonly poolDirectory: number,
     buffer: SharedArrayBuffer,
   ) {
     this.#moving = addon.addressOf(this.#movingBuffer)
-    this.#zeroes = addon.addressOf(this.#zeroBuffer)
     this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
   }
 
@@ -107,47 +102,29 @@ export class HostFileMedia implements Media {
     return written === length ? 0 : -ErrorNumber.ENOSPC
   }
 
-  commitBlocks(inode: number, durable: boolean): Errno {
-    const error = this.#commit(inode)
-    return error >= 0 && durable ? this.syncMedia(inode) : error
-  }
-
-  /**
-   * Written blocks that were never stored to become zeroes on the host, unwritten ones are allocated there and noted.
-   */
-  #commit(inode: number): Errno {
-    const root = this.inodes.at(inode) + InodeWord.BlockRoot
+  commitBlocks(inode: number, runs: readonly BlockRun[]): Errno {
     const fd = this.#mediaFd(inode)
-    const size = this.inodes.sizeOf(inode)
-    const unwritten: [number, number][] = []
-    let error: Errno = 0
-    this.blocks.forEach(root, (first, pages, state) => {
-      if (error < 0) return
-      const start = first * Page.Size
-      if (state === BlockState.Written) error = this.#materialise(fd, start, Math.min(size, start + pages * Page.Size))
-      else {
-        unwritten.push([first, pages])
-        error = this.addon.allocateFile(fd, this.#flag('FALLOC_FL_KEEP_SIZE'), start, pages * Page.Size)
-      }
-    })
-    if (error < 0) return error
-    return writeUnwritten(this.addon, this.poolDirectory, this.inodes.nameOf(inode), unwritten)
+    const noted: NotedRun[] = []
+    for (const { first, pages, state } of runs) {
+      const end = first + pages
+      if (state === BlockState.Written) this.#noteHoles(fd, first, end, noted)
+      else noted.push({ first, end, written: false })
+      const keepSize = this.#flag('FALLOC_FL_KEEP_SIZE')
+      const error = this.addon.allocateFile(fd, keepSize, first * Page.Size, pages * Page.Size)
+      if (error < 0) return error
+    }
+    if (this.inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
+    return writeNote(this.addon, this.poolDirectory, this.inodes.nameOf(inode), noted)
   }
 
-  /** Write zeroes into the holes of [start, end) of the host file. */
-  #materialise(fd: number, start: number, end: number): Errno {
-    let at = start
-    while (at < end) {
-      const found = this.addon.fileExtents(fd, at, end, this.#pair)
-      const holeEnd = found === 0 ? end : (this.#pair[0] as number)
-      for (; at < holeEnd; at += ZERO_BYTES) {
-        const bytes = Math.min(ZERO_BYTES, holeEnd - at)
-        const written = this.addon.writeFile(fd, this.#zeroes, bytes, at)
-        if (written < 0) return written
-      }
-      at = found === 0 ? end : (this.#pair[1] as number)
+  /** Written blocks the host has no data for. */
+  #noteHoles(fd: number, first: number, end: number, noted: NotedRun[]): void {
+    for (let page = first; page < end;) {
+      const found = this.addon.fileExtents(fd, page * Page.Size, end * Page.Size, this.#pair)
+      const dataStart = found === 0 ? end : Math.floor((this.#pair[0] as number) / Page.Size)
+      if (page < dataStart) noted.push({ first: page, end: dataStart, written: true })
+      page = found === 0 ? end : Math.max(page + 1, Math.ceil((this.#pair[1] as number) / Page.Size))
     }
-    return 0
   }
 
   isCached(inode: number, offset: number, length: number): boolean {

@@ -7,6 +7,7 @@
  * Production is host-file-media.ts, tests use memory-media.ts. Calls return 0 or -errno. Offsets and lengths are bytes.
  */
 import type { Errno } from '../errors.js'
+import type { BlockRun } from './block-map.js'
 
 export interface Media {
   /**
@@ -32,9 +33,10 @@ export interface Media {
   resizeCache(inode: number, size: number): Errno
   resizeMedia(inode: number, size: number): Errno
   /**
-   * Make the host allocate what the block map says is allocated; durable: and have it on disk.
+   * Make the host allocate these blocks, all the file has, such that a remount finds them.
+   * Context: Sync mutex held: what is freed or renamed meanwhile would come back.
    */
-  commitBlocks(inode: number, durable: boolean): Errno
+  commitBlocks(inode: number, runs: readonly BlockRun[]): Errno
   /** Host fdatasync: what was written survives a power failure of the host too. */
   syncMedia(inode: number): Errno
   /** clwb with a snapshot: copy the line at `offset` of the cache into 16 words at `at`. */

@@ -38,6 +38,8 @@ export const enum InodeFlag {
   ReadOnly = 8,
   /** Blocks were allocated or converted since the last sync: what MAP_SYNC has to commit. */
   MetadataDirty = 4,
+  /** Somebody is committing them: not done before this goes. */
+  MetadataCommitting = 16,
 }
 
 export const enum InodeWord {

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import type { DaxFile, DaxMapping, TraceEvent } from '../../lib/index.js'
 import { mount } from '../../lib/index.js'
+import { isMetadataDirty } from '../../lib/dax/commit.js'
 import { deleteEntries } from '../../lib/dax/invalidate.js'
 import { ErrorNumber } from '../../lib/errors.js'
 import { machineOf } from '../../lib/fs/mount.js'
@@ -146,7 +147,7 @@ describe('MAP_SYNC over doubles', () => {
     })
     kernel.ports.onCall = (call) => seen.push(`${call} ${entryAt(kernel, FILE, 3).replace(/ pfn \d+/, '')}`)
     kernel.pageTable.store(kernel, vma, 3 * PAGE, 1)
-    expect(seen.slice(0, 3)).to.deep.equal(['D4', Pte.Absent, 'map v1:3 zero w D4+L dirty'])
+    expect(seen.slice(0, 4)).to.deep.equal(['D4', Pte.Absent, 'sync-media 1 D4', 'map v1:3 zero w D4+L dirty'])
   })
 
   it('K63: when the entry is gone after the commit nothing is mapped, and the access faults anew', () => {
@@ -156,8 +157,18 @@ describe('MAP_SYNC over doubles', () => {
       return 0
     })
     kernel.pageTable.store(kernel, vma, 3 * PAGE, 1)
-    expect(kernel.ports.calls.slice(0, 2)).to.deep.equal(['retry v1:3', 'map v1:3 media w'])
+    const calls = kernel.ports.calls.filter((call) => !call.startsWith('sync-media'))
+    expect(calls.slice(0, 2)).to.deep.equal(['retry v1:3', 'map v1:3 media w'])
     expect(entryAt(kernel, FILE, 3)).to.match(/^D4 pfn \d+ dirty$/)
+  })
+
+  it('K50, K62: while somebody else commits the file, a store is synchronous still', () => {
+    const dirty: boolean[] = []
+    const look = (): void => void dirty.push(isMetadataDirty(kernel, FILE))
+    onCommit(() => (look(), 0))
+    kernel.pageTable.store(kernel, vma, 3 * PAGE, 1)
+    look()
+    expect(dirty).to.deep.equal([true, false])
   })
 
   it('K62: a commit that fails is SIGBUS; the metadata is still to be committed and nothing stays locked', () => {

@@ -38,17 +38,6 @@ const SETTINGS: readonly Setting[] = (['ext4', 'xfs'] as const).flatMap((flavour
   },
 ])
 
-/**
- * An open bug, not a property of the test: in a full pool a range can read zero later (ext4, 2 MiB, seed 1547789176),
- * or a call says ENOSPC where the reference has space (xfs, 4 KiB, seed 1994124117). KNOWN=1 runs these settings too;
- * they belong in the default run once that is fixed.
- */
-function hasOpenBug({ options, tight }: Setting): boolean {
-  return tight && (options.flavour === 'xfs' || options.hugePages !== false)
-}
-
-const RUN = SETTINGS.filter((setting) => process.env['KNOWN'] === '1' || !hasOpenBug(setting))
-
 const CALLS: { readonly [K in Kind]: (world: World, it: Extract<Operation, { kind: K }>) => void } = {
   open: files.open,
   close: files.close,
@@ -158,14 +147,14 @@ describe('system calls model', function () {
     requireUserfaultfd(this)
   })
 
-  for (const setting of RUN) {
+  for (const setting of SETTINGS) {
     it(`agrees with a reference: ${setting.title}`, () => {
       const runner = new Runner(setting)
       const seed = seedFor(setting.title)
       const sequences = fc.array(operations(setting.span), { minLength: 1, maxLength: SEQUENCE_MAX, size: 'max' })
       const property = fc.property(sequences, (sequence) => runner.run(sequence))
       try {
-        for (let batch = 0; runner.done < OPERATIONS / RUN.length; batch++) {
+        for (let batch = 0; runner.done < OPERATIONS / SETTINGS.length; batch++) {
           report(fc.check(property, { seed: seed + batch, numRuns: RUNS_AT_ONCE }))
         }
       } finally {

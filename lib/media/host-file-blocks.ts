@@ -1,0 +1,119 @@
+/**
+ * Which blocks of a file are allocated and hold no data on the host, across mounts.
+ *
+ * The host file tells holes from data. What it cannot tell are blocks that were allocated and never stored to: neither
+ * unwritten ones, nor written ones full of zeroes. So each file that has such blocks has a small note beside the pool's
+ * lock: pool/.faultline/blocks/NAME, one line of JSON. Losing it loses no byte, only the promise that stores to these
+ * blocks need no space; where note and data disagree, data wins.
+ *
+ * To note them, instead of writing zeroes into the file, is what makes a commit safe beside everything else that writes
+ * media: it can never put zeroes over a line that was made durable meanwhile.
+ *
+ * Uses the addon: names are resolved beneath the pool and nothing else.
+ */
+import { renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Addon } from '../binding/addon.js'
+import { PGOFF_LIMIT, Page } from '../constants.js'
+import { type Errno, ErrorNumber, isErrno } from '../errors.js'
+
+export const NOTE_DIRECTORY = '.faultline/blocks'
+
+/** Blocks without data: pages [first, end). */
+export interface NotedRun {
+  readonly first: number
+  readonly end: number
+  readonly written: boolean
+}
+
+/** First page and number of pages, as the note has them. */
+type Pair = [first: number, pages: number]
+
+interface Note {
+  readonly format: 1
+  readonly pageSize: number
+  readonly unwritten: readonly Pair[]
+  readonly written: readonly Pair[]
+}
+
+const BYTES_MAX = 16 * 2 ** 20
+
+/** Replace the note; an empty list empties it. Return: 0 or -errno. */
+export function writeNote(addon: Addon, pool: number, name: string, runs: readonly NotedRun[]): Errno {
+  const { constants: c } = addon
+  const create = runs.length > 0 ? (c['O_CREAT'] as number) : 0
+  let fd: number
+  try {
+    fd = addon.openBeneath(pool, `${NOTE_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create, 0o600)
+  } catch (error) {
+    if (runs.length === 0 && isErrno(error, 'ENOENT')) return 0
+    return error instanceof Error && 'errno' in error ? -Math.abs(error.errno as number) : -ErrorNumber.EIO
+  }
+  const bytes = new TextEncoder().encode(runs.length === 0 ? '' : `${JSON.stringify(noteOf(runs))}\n`)
+  let error = addon.truncateFile(fd, 0)
+  if (error >= 0 && bytes.length > 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
+  addon.closeFd(fd)
+  return error < 0 ? error : 0
+}
+
+/** Return: the runs noted, ascending and disjoint; none when there is no note or it cannot be understood. */
+export function readNote(addon: Addon, pool: number, name: string): NotedRun[] {
+  let fd: number
+  try {
+    fd = addon.openBeneath(pool, `${NOTE_DIRECTORY}/${name}`, addon.constants['O_RDONLY'] as number, 0)
+  } catch {
+    return []
+  }
+  try {
+    const { size } = addon.fileStatus(fd)
+    const bytes = new Uint8Array(Math.min(size, BYTES_MAX))
+    if (addon.readFile(fd, addon.addressOf(bytes), bytes.length, 0) !== bytes.length) return []
+    return parse(new TextDecoder().decode(bytes))
+  } catch {
+    return []
+  } finally {
+    addon.closeFd(fd)
+  }
+}
+
+/** Forget the note of a name that is gone. */
+export function removeNote(root: string, name: string): void {
+  rmSync(join(root, NOTE_DIRECTORY, name), { force: true })
+}
+
+/** The note of a file that changes its name. */
+export function renameNote(root: string, from: string, to: string): void {
+  try {
+    renameSync(join(root, NOTE_DIRECTORY, from), join(root, NOTE_DIRECTORY, to))
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    removeNote(root, to)
+  }
+}
+
+function noteOf(runs: readonly NotedRun[]): Note {
+  const pairs = (written: boolean): Pair[] =>
+    runs.filter((run) => run.written === written).map(({ first, end }) => [first, end - first])
+  return { format: 1, pageSize: Page.Size, unwritten: pairs(false), written: pairs(true) }
+}
+
+function parse(text: string): NotedRun[] {
+  if (text === '') return []
+  const note = JSON.parse(text) as Partial<Record<keyof Note, unknown>>
+  if (note.format !== 1) return []
+  const runs = [...runsOf(note.unwritten, false), ...runsOf(note.written, true)].sort((a, b) => a.first - b.first)
+  const isDisjoint = runs.every((run, i) => i === 0 || (runs[i - 1] as NotedRun).end <= run.first)
+  return isDisjoint ? runs : []
+}
+
+function runsOf(pairs: unknown, written: boolean): NotedRun[] {
+  if (!Array.isArray(pairs) || !pairs.every(isPair)) return []
+  return pairs.map(([first, pages]) => ({ first, end: first + pages, written }))
+}
+
+function isPair(value: unknown): value is Pair {
+  if (!Array.isArray(value) || value.length !== 2) return false
+  const [first, pages] = value as [number, number]
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(pages)) return false
+  return first >= 0 && pages > 0 && first + pages <= PGOFF_LIMIT
+}
