@@ -207,6 +207,7 @@ function clearPages(machine: Machine, inode: number, first: number, end: number,
   let error = dropUnfenced(machine, inode, first * Page.Size, end * Page.Size)
   if (error >= 0) error = media.dropCache(inode, first * Page.Size, (end - first) * Page.Size)
   if (error >= 0) error = media.punchMedia(inode, first * Page.Size, (end - first) * Page.Size)
+  if (error >= 0 && !keepBlocks) error = media.uncommitBlocks(inode, first, end)
   if (error >= 0) {
     mutexLock(words, at + InodeWord.Blocks)
     const root = at + InodeWord.BlockRoot

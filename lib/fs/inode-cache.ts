@@ -16,7 +16,7 @@ import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
-import { removeNote } from '../media/host-file-blocks.js'
+import { readNote, removeNote } from '../media/host-file-blocks.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
@@ -174,6 +174,7 @@ function runsOf(machine: Machine, inode: number): MediaRun[] {
   const directory = words.load(HeaderWord.PoolDirectory)
   const fd = inodes.word(inode, InodeWord.MediaFd)
   const name = inodes.hasFlags(inode, InodeFlag.Unlinked) ? undefined : inodes.nameOf(inode)
+  if (name !== undefined && readNote(addon, directory, name).length > 0) inodes.setFlags(inode, InodeFlag.Noted)
   return mediaRuns(addon, directory, fd, name, inodes.sizeOf(inode))
 }
 

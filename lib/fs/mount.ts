@@ -101,7 +101,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     const machine = openMachine(addon, { buffer, config, root: pool.root })
-    if (machine.pfns.reserve(allocatedPagesOf(addon, pool)) < 0) {
+    if (machine.pfns.reserve(allocatedPagesOf(addon, pool, machine.pfns.capacityPages)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
     }
     words.store(HeaderWord.Users, 1)

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
-import { NOTE_DIRECTORY, type NotedRun, readNote } from '../media/host-file-blocks.js'
+import { NOTE_DIRECTORY, type NotedRun, partsWithout, readNote, removeNote } from '../media/host-file-blocks.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -77,17 +77,29 @@ export function listPool(root: string): string[] {
     .sort()
 }
 
-/** Pages with blocks in all media files: what they take of the capacity before they are opened. */
-export function allocatedPagesOf(addon: Addon, pool: PoolDirectory): number {
+/**
+ * Pages with blocks in all media files: what they take of the capacity before they are opened. Notes that promise more
+ * than is left beside the data (the pool was left in the middle of a change, or is smaller now) are given up.
+ */
+export function allocatedPagesOf(addon: Addon, pool: PoolDirectory, capacity: number): number {
+  const noted = new Map<string, number>()
   let pages = 0
   for (const name of listPool(pool.root)) {
     const fd = addon.openBeneath(pool.directory, name, flag(addon.constants, 'O_RDONLY'), 0)
     try {
       const { size } = addon.fileStatus(fd)
-      for (const run of mediaRuns(addon, pool.directory, fd, name, size)) pages += run.end - run.first
+      let data = 0
+      forEachDataRange(addon, fd, size, (first, end) => (data += end - first))
+      pages += data
+      const all = mediaRuns(addon, pool.directory, fd, name, size).reduce((sum, { first, end }) => sum + end - first, 0)
+      noted.set(name, all - data)
     } finally {
       addon.closeFd(fd)
     }
+  }
+  for (const [name, more] of noted) {
+    if (more > 0 && pages + more > capacity) removeNote(pool.root, name)
+    else pages += more
   }
   return pages
 }
@@ -124,19 +136,6 @@ export function mediaRuns(
     if (from < end) data.push({ first: from, end, written: true })
   })
   return [...data, ...noted.flatMap((run) => partsWithout(run, data))]
-}
-
-/** What of a run is in none of the others, which are ascending and disjoint. */
-function partsWithout(run: MediaRun, others: readonly MediaRun[]): MediaRun[] {
-  const parts: MediaRun[] = []
-  let { first } = run
-  for (const other of others) {
-    if (other.end <= first || other.first >= run.end) continue
-    if (other.first > first) parts.push({ ...run, first, end: other.first })
-    first = other.end
-  }
-  if (first < run.end) parts.push({ ...run, first })
-  return parts
 }
 
 function isZeroPage(addon: Addon, fd: number, page: number): boolean {

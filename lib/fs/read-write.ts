@@ -264,9 +264,13 @@ function shrinkTo(machine: Machine, inode: number, size: number): void {
   if (flavour.keepsBlocksPastEof) return
   traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
   const first = Math.ceil(size / Page.Size)
-  mutexLock(words, at + InodeWord.Blocks)
-  blocks.free(at + InodeWord.BlockRoot, first, PGOFF_LIMIT - first)
-  mutexUnlock(words, at + InodeWord.Blocks)
+  mutexLock(words, at + InodeWord.Sync)
+  if (media.uncommitBlocks(inode, first, PGOFF_LIMIT) >= 0) {
+    mutexLock(words, at + InodeWord.Blocks)
+    blocks.free(at + InodeWord.BlockRoot, first, PGOFF_LIMIT - first)
+    mutexUnlock(words, at + InodeWord.Blocks)
+  }
+  mutexUnlock(words, at + InodeWord.Sync)
 }
 
 /** A copy tries three times before it believes that the user's memory cannot be read. */

@@ -132,6 +132,7 @@ function shrink(machine: Machine, inode: number, size: number): Errno {
   mutexLock(words, at + InodeWord.Sync)
   let error = dropUnfenced(machine, inode, size, Infinity)
   if (error >= 0) error = media.resizeMedia(inode, size)
+  if (error >= 0) error = media.uncommitBlocks(inode, firstGone, PGOFF_LIMIT)
   if (error >= 0) {
     mutexLock(words, at + InodeWord.Blocks)
     error = blocks.free(at + InodeWord.BlockRoot, firstGone, PGOFF_LIMIT - firstGone)

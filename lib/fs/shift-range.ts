@@ -43,8 +43,10 @@ export function shiftRange(machine: Machine, inode: number, offset: number, leng
   // No commit in between, which would make blocks on the host where they no longer are.
   const sync = inodes.at(inode) + InodeWord.Sync
   mutexLock(machine.words, sync)
-  // Blocks first: that can find no extent record, and then nothing has changed yet.
-  error = moveBlocks(machine, inode, point, pages, insert)
+  // What was committed of the part that moves is committed anew with the next sync.
+  error = media.uncommitBlocks(inode, point, PGOFF_LIMIT)
+  // Blocks before bytes: that can find no extent record, and then nothing has changed yet.
+  if (error >= 0) error = moveBlocks(machine, inode, point, pages, insert)
   if (error >= 0)
     error = insert ? moveUp(machine, inode, offset, length, size) : moveDown(machine, inode, offset, length, size)
   mutexUnlock(machine.words, sync)

@@ -6,6 +6,9 @@
  * lock: pool/.faultline/blocks/NAME, one line of JSON. Losing it loses no byte, only the promise that stores to these
  * blocks need no space; where note and data disagree, data wins.
  *
+ * What leaves the file leaves the note at once, before anyone else can have the space: else a crash would bring back
+ * blocks that are another file's by then.
+ *
  * To note them, instead of writing zeroes into the file, is what makes a commit safe beside everything else that writes
  * media: it can never put zeroes over a line that was made durable meanwhile.
  *
@@ -74,6 +77,31 @@ export function readNote(addon: Addon, pool: number, name: string): NotedRun[] {
   } finally {
     addon.closeFd(fd)
   }
+}
+
+/** Take pages [first, end) out of the note. Return: how many runs are left, or -errno. */
+export function trimNote(addon: Addon, pool: number, name: string, first: number, end: number): Errno {
+  const before = readNote(addon, pool, name)
+  const after = before.flatMap((run) => partsWithout(run, [{ first, end, written: false }]))
+  const error = isSame(before, after) ? 0 : writeNote(addon, pool, name, after)
+  return error < 0 ? error : after.length
+}
+
+function isSame(a: readonly NotedRun[], b: readonly NotedRun[]): boolean {
+  return a.length === b.length && a.every((run, i) => run.first === b[i]?.first && run.end === b[i].end)
+}
+
+/** What of a run is in none of the others, which are ascending and disjoint. */
+export function partsWithout(run: NotedRun, others: readonly NotedRun[]): NotedRun[] {
+  const parts: NotedRun[] = []
+  let { first } = run
+  for (const other of others) {
+    if (other.end <= first || other.first >= run.end) continue
+    if (other.first > first) parts.push({ ...run, first, end: other.first })
+    first = other.end
+  }
+  if (first < run.end) parts.push({ ...run, first })
+  return parts
 }
 
 /** Forget the note of a name that is gone. */

@@ -18,7 +18,7 @@ import { Counter } from '../stats.js'
 import type { Threads } from '../sync/threads.js'
 import { type BlockRun, BlockState } from './block-map.js'
 import type { Media } from './media.js'
-import { type NotedRun, writeNote } from './host-file-blocks.js'
+import { type NotedRun, trimNote, writeNote } from './host-file-blocks.js'
 
 const RESIDENCY_PAGES = 4096
 const MOVE_BYTES = 256 * 1024
@@ -114,7 +114,21 @@ export class HostFileMedia implements Media {
       if (error < 0) return error
     }
     if (this.inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
+    this.#setNoted(inode, noted.length > 0)
     return writeNote(this.addon, this.poolDirectory, this.inodes.nameOf(inode), noted)
+  }
+
+  uncommitBlocks(inode: number, first: number, end: number): Errno {
+    const { inodes } = this
+    if (first >= end || !inodes.hasFlags(inode, InodeFlag.Noted) || inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
+    const left = trimNote(this.addon, this.poolDirectory, inodes.nameOf(inode), first, end)
+    if (left === 0) this.#setNoted(inode, false)
+    return left < 0 ? left : 0
+  }
+
+  #setNoted(inode: number, noted: boolean): void {
+    if (noted) this.inodes.setFlags(inode, InodeFlag.Noted)
+    else this.inodes.clearFlags(inode, InodeFlag.Noted)
   }
 
   /** Written blocks the host has no data for. */

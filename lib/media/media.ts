@@ -37,6 +37,11 @@ export interface Media {
    * Context: Sync mutex held: what is freed or renamed meanwhile would come back.
    */
   commitBlocks(inode: number, runs: readonly BlockRun[]): Errno
+  /**
+   * Pages [first, end) have no blocks any more: a remount must not find those that were committed.
+   * Context: Sync mutex held, before the blocks are free: else a crash could bring them back when others have them.
+   */
+  uncommitBlocks(inode: number, first: number, end: number): Errno
   /** Host fdatasync: what was written survives a power failure of the host too. */
   syncMedia(inode: number): Errno
   /** clwb with a snapshot: copy the line at `offset` of the cache into 16 words at `at`. */

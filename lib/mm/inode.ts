@@ -40,6 +40,8 @@ export const enum InodeFlag {
   MetadataDirty = 4,
   /** Somebody is committing them: not done before this goes. */
   MetadataCommitting = 16,
+  /** Media has a note of blocks without data (media/host-file-blocks.ts). */
+  Noted = 32,
 }
 
 export const enum InodeWord {

@@ -106,6 +106,10 @@ export class MemoryMedia implements Media {
     return 0
   }
 
+  uncommitBlocks(): Errno {
+    return 0
+  }
+
   commitBlocks(): Errno {
     return 0
   }
