@@ -21,6 +21,13 @@ export interface MountOptions {
   /** Threads that serve page faults. Default 2. */
   faultWorkers?: number
   /**
+   * Where the threads that serve faults wait for the next. 'spin' (default): they look for it for a while before they
+   * sleep, for a sleeper on another CPU takes long to come round. 'sleep': they sleep at once. 'colocate': the one
+   * worker and every thread that faults are pinned to one CPU until the mount is closed, which is the quickest for a
+   * program with one thread that faults, and wrong for any other.
+   */
+  placement?: Placement
+  /**
    * What a completed fsync, msync or fdatasync means for the host: 'process' (default) that the bytes are in the media
    * file, safe from the death of this process; 'host' that they were fdatasync'ed too, safe from that of the host.
    */
@@ -51,6 +58,8 @@ export interface MountOptions {
   inject?: InjectOptions
 }
 
+export type Placement = 'spin' | 'sleep' | 'colocate'
+
 export interface InjectOptions {
   /** The fault handler throws at its Nth fault (1: the first), as if it had a bug. */
   faultHandlerThrowsAt?: number
@@ -60,6 +69,7 @@ export interface InjectOptions {
 export interface MountConfig {
   readonly capacityPages: number
   readonly faultWorkers: number
+  readonly placement: Placement
   readonly syncHost: boolean
   readonly maxThreads: number
   readonly maxFiles: number
@@ -78,6 +88,7 @@ export interface MountConfig {
 const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'capacity',
   'faultWorkers',
+  'placement',
   'durability',
   'maxThreads',
   'maxFiles',
@@ -100,11 +111,14 @@ export function resolveConfig(options: unknown): MountConfig {
   const capacity = requireSize('capacity', given.capacity ?? '16GiB')
   const capacityPages = requireAligned('capacity', capacity, Page.Size, 'the page size') / Page.Size
   requireRange('capacity', capacityPages, 1, PFN_LIMIT - Page.PmdPages, 'pages of 4096 bytes')
-  const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? 2, 1, 64)
+  const placement = requireOneOf('placement', given.placement ?? 'spin', ['spin', 'sleep', 'colocate'])
+  const isAlone = placement === 'colocate'
+  const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? (isAlone ? 1 : 2), 1, isAlone ? 1 : 64)
   const waitBuckets = requirePowerOfTwo('waitBuckets', given.waitBuckets ?? 4096)
   return {
     capacityPages,
     faultWorkers,
+    placement,
     syncHost: requireOneOf('durability', given.durability ?? 'process', ['process', 'host']) === 'host',
     maxThreads: requireRange('maxThreads', given.maxThreads ?? 64, faultWorkers + 1, 1024),
     maxFiles: requireRange('maxFiles', given.maxFiles ?? 1024, 1, 1 << 16),

@@ -54,15 +54,16 @@ class Args {
     return static_cast<int>(value);
   }
 
-  /** Milliseconds, not negative, at most a day: whoever sleeps in native code cannot be terminated meanwhile. */
-  double milliseconds(size_t index) {
+  /** Any number from `least` to `most`; `expected` says so in words. */
+  double number(size_t index, double least, double most, const char* expected) {
     double value = 0;
     if (!number(index, &value)) return 0;
-    if (!(value >= 0 && value <= 86'400'000)) {
-      return static_cast<double>(failRange(index, "milliseconds from 0 to 86400000", value));
-    }
+    if (!(value >= least && value <= most)) return static_cast<double>(failRange(index, expected, value));
     return value;
   }
+
+  /** Milliseconds, not negative, at most a day: whoever sleeps in native code cannot be terminated meanwhile. */
+  double milliseconds(size_t index) { return number(index, 0, 86'400'000, "milliseconds from 0 to 86400000"); }
 
   /** Two arguments, address and length, that stay in user space. */
   AddressRange range(size_t addressIndex, size_t lengthIndex) {

@@ -31,6 +31,8 @@ constexpr Constant kConstants[] = {
     {"LINE_SIZE", kLineSize},
     {"PMD_SIZE", kHugeSize},
     {"FAULT_BATCH", kFaultBatch},
+    {"FAULT_RECORD_FIRST", kRecordFirst},
+    {"FAULT_RECORD_SIZE", kRecordSize},
     {"UFFD_MSG_SIZE", sizeof(uffd_msg)},
 
     {"UFFD_FEATURE_PAGEFAULT_FLAG_WP", kFeatureWp},

@@ -88,13 +88,18 @@ napi_value setAffinity(napi_env env, napi_callback_info info) {
     }
     CPU_SET(static_cast<int>(cpu), &set);
   }
-  return undefinedOrThrow(env, sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
+  const int thread = args.integer(1);
+  if (!args.ok()) return nullptr;
+  return undefinedOrThrow(env, sched_setaffinity(thread, sizeof set, &set), "sched_setaffinity");
 }
 
-napi_value getAffinity(napi_env env, napi_callback_info) {
+napi_value getAffinity(napi_env env, napi_callback_info info) {
+  Args args(env, info, "getAffinity");
+  const int thread = args.integer(0);
+  if (!args.ok()) return nullptr;
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == -1) return throwSysError(env, errno, "sched_getaffinity");
+  if (sched_getaffinity(thread, sizeof set, &set) == -1) return throwSysError(env, errno, "sched_getaffinity");
   Napi::Array result = Napi::Array::New(env);
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
     if (CPU_ISSET(cpu, &set)) result.Set(result.Length(), cpu);

@@ -65,9 +65,9 @@ export interface Addon {
   cpuInfo(): CpuInfo
   /** Kernel thread id of the caller, as fault events report it. */
   threadId(): number
-  /** Pin the calling thread to these CPUs. */
-  setAffinity(cpus: readonly number[]): void
-  getAffinity(): number[]
+  /** Pin a thread to these CPUs. thread: kernel thread id; 0: the caller. Throws ESRCH when it is gone. */
+  setAffinity(cpus: readonly number[], thread: number): void
+  getAffinity(thread: number): number[]
 
   // uffd.cc
   /** What we know of, oldest first; whether this kernel has them is in Userfaultfd.features. */
@@ -84,21 +84,13 @@ export interface Addon {
   clearEvent(fd: number): void
   /**
    * Sleep until a fault arrives, the event fd is signalled, or timeoutMs passes; then read as many as fit.
-   * Fills addresses[i] (as accessed: where in the page tells a trace; page-aligned on kernels without EXACT_ADDRESS),
-   * flags[i] (FAULT_WRITE | FAULT_WP | FAULT_MINOR), threads[i]. clock[0] = monotonic ns at which this call was
-   * entered, clock[1] = at which it returned.
+   * records: as native/fault_record.h draws it: when this call was entered and returned, monotonic ns, then address,
+   * flags (FAULT_WRITE | FAULT_WP | FAULT_MINOR) and kernel thread id of each fault.
+   * spinUs: for so long look for faults before sleeping, and not at the event fd; 0 to 1000.
    * Context: sleeps in poll(2), never in JS; stops for TerminateExecution only after timeoutMs.
    * Return: number of faults; 0 on time-out; -1 when the event fd is signalled (it stays signalled).
    */
-  readFaults(
-    uffd: number,
-    stopEvent: number,
-    addresses: Float64Array,
-    flags: Int32Array,
-    threads: Int32Array,
-    clock: Float64Array,
-    timeoutMs: number,
-  ): number
+  readFaults(uffd: number, stopEvent: number, records: Float64Array, spinUs: number, timeoutMs: number): number
 
   // uffd_resolve.cc (hot; retry EAGAIN inside; after EEXIST they wake the range themselves and return -EEXIST)
   /** mode: RESOLVE_WP (map write-protected) | RESOLVE_DONTWAKE. Return: bytes mapped or -errno. */

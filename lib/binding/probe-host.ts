@@ -80,7 +80,7 @@ function cpuRows(addon: Addon): Capability[] {
     flush === 'none'
       ? missing('cache-line flush', false, detail, 'flushed lines stay in the CPU cache', 'use an x86-64 CPU')
       : present('cache-line flush', false, detail)
-  const cpus = addon.getAffinity().length
+  const cpus = addon.getAffinity(0).length
   const cpuRow =
     cpus > 1
       ? present('CPUs', false, `${String(cpus)} for this process`)

@@ -14,11 +14,16 @@ import { addon } from '../binding/load.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
 import { ThreadWord } from '../sync/threads.js'
 import { Page } from '../constants.js'
+import { Colocation } from './colocation.js'
 import { poisonPage } from './poison.js'
 import { FaultBatch, timeBatch, serveBatch } from './serve-batch.js'
 
 /** How long a worker sleeps before it looks whether its thread was told to terminate. */
 const POLL_MILLISECONDS = 250
+
+/** How long a worker looks for the next fault before it sleeps, and how often in a row. */
+const SPIN_MICROSECONDS = 50
+const SPINS_MAX = 64
 
 class FaultWorker {
   readonly #machine: Machine
@@ -27,11 +32,17 @@ class FaultWorker {
   readonly #stop: number
   /** Faults of the batch that were read and are not known to be answered. */
   #unanswered = 0
+  #spins = 0
+  readonly #spinMicroseconds: number
+  readonly #colocation: Colocation | undefined
 
   constructor(machine: Machine) {
     this.#machine = machine
     this.#uffd = machine.words.load(HeaderWord.Uffd)
     this.#stop = machine.words.load(HeaderWord.StopEvent)
+    const { placement } = machine.handle.config
+    this.#spinMicroseconds = placement === 'sleep' ? 0 : SPIN_MICROSECONDS
+    this.#colocation = placement === 'colocate' ? new Colocation(machine.addon) : undefined
   }
 
   run(): void {
@@ -47,6 +58,7 @@ class FaultWorker {
       markDead(words, error instanceof Error ? error.message : String(error))
       this.#failAll()
     } finally {
+      this.#colocation?.release()
       threads.release(self)
       words.add(HeaderWord.WorkersGone, 1)
       words.notify(HeaderWord.WorkersGone)
@@ -57,9 +69,9 @@ class FaultWorker {
   #serve(): void {
     const batch = this.#batch
     for (let count = 0; ;) {
-      const arrived = batch.clock[1] as number
-      const next = this.#read()
-      if (count > 0) timeBatch(this.#machine, batch, count, (batch.clock[0] as number) - arrived)
+      const arrived = batch.returned
+      const next = this.#read(count)
+      if (count > 0) timeBatch(this.#machine, batch, count, batch.entered - arrived)
       if (next < 0) return
       count = next
       this.#unanswered = count
@@ -67,6 +79,7 @@ class FaultWorker {
         this.#failAll()
         return
       }
+      if (this.#colocation !== undefined) for (let i = 0; i < count; i++) this.#colocation.hold(batch.thread(i))
       serveBatch(this.#machine, batch, count)
       this.#unanswered = 0
     }
@@ -74,21 +87,24 @@ class FaultWorker {
 
   /** Answer what was read and what is still to come with SIGBUS, until the mount is closed. */
   #failAll(): void {
-    for (let count = this.#unanswered; count >= 0; count = this.#read()) this.#failBatch(count)
+    for (let count = this.#unanswered; count >= 0; count = this.#read(0)) this.#failBatch(count)
   }
 
   #failBatch(count: number): void {
     const { addon: native } = this.#machine
     for (let i = 0; i < count; i++) {
-      const address = this.#batch.addresses[i] as number
+      const address = this.#batch.address(i)
       poisonPage(native, this.#uffd, address - (address % Page.Size))
     }
   }
 
-  #read(): number {
+  /** served: how many faults the last read brought. */
+  #read(served: number): number {
     const { addon: native } = this.#machine
-    const { addresses, flags, threads, clock } = this.#batch
-    return native.readFaults(this.#uffd, this.#stop, addresses, flags, threads, clock, POLL_MILLISECONDS)
+    // Right after a fault the next one is near; after a time-out nobody is faulting, and no CPU is burnt. Now and then
+    // the stop event is looked at all the same.
+    const spin = served > 0 && ++this.#spins % SPINS_MAX !== 0 ? this.#spinMicroseconds : 0
+    return native.readFaults(this.#uffd, this.#stop, this.#batch.records, spin, POLL_MILLISECONDS)
   }
 }
 

@@ -14,16 +14,45 @@ import { Trace } from '../trace/tracepoints.js'
 import type { Machine } from './machine.js'
 import { HeaderWord } from './machine.js'
 
-export const BATCH_MAX = 64
+export const enum FaultRecord {
+  /** Most faults of a batch. */
+  BatchMax = 64,
+  // Places in the array the addon fills (native/fault_record.h).
+  Entered = 0,
+  Returned = 1,
+  First = 2,
+  Size = 3,
+  Address = 0,
+  Flags = 1,
+  Thread = 2,
+}
 
-/** Arrays the addon fills, made once: the loop allocates nothing. */
+/** What one readFaults brought, and what became of it. Made once: the loop allocates nothing. */
 export class FaultBatch {
-  readonly addresses = new Float64Array(BATCH_MAX)
-  readonly flags = new Int32Array(BATCH_MAX)
-  readonly threads = new Int32Array(BATCH_MAX)
-  /** Nanoseconds: [0] the last readFaults was entered, [1] it returned. */
-  readonly clock = new Float64Array(2)
-  readonly kinds = new Int32Array(BATCH_MAX)
+  readonly records = new Float64Array(FaultRecord.First + FaultRecord.BatchMax * FaultRecord.Size)
+  readonly kinds = new Int32Array(FaultRecord.BatchMax)
+
+  /** Nanoseconds: when the last readFaults was entered. */
+  get entered(): number {
+    return this.records[FaultRecord.Entered] as number
+  }
+
+  /** Nanoseconds: when it returned. */
+  get returned(): number {
+    return this.records[FaultRecord.Returned] as number
+  }
+
+  address(i: number): number {
+    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Address] as number
+  }
+
+  flags(i: number): number {
+    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Flags] as number
+  }
+
+  thread(i: number): number {
+    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Thread] as number
+  }
 }
 
 /**
@@ -63,7 +92,7 @@ export function timeBatch(machine: Machine, batch: FaultBatch, count: number, el
 
 function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: boolean): number {
   burnFuse(machine)
-  const address = batch.addresses[i] as number
+  const address = batch.address(i)
   const vma = machine.vmas.acquire(address)
   if (vma === 0) {
     // Unmapped meanwhile. The sleeper must be told, or it sleeps for ever; the host kernel has the last word.
@@ -72,7 +101,7 @@ function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: bool
   }
   const index = Math.floor((address - machine.vmas.addressOf(vma)) / Page.Size)
   const pgoff = machine.vmas.pgoffOf(vma) + index
-  const flags = batch.flags[i] as number
+  const flags = batch.flags(i)
   const fromUser = machine.trace.isOn ? traceArrival(machine, batch, i, vma) : true
   const kind = serveFault(machine, vma, pgoff, flags, maySleep, fromUser)
   machine.vmas.unuse(vma)
@@ -86,10 +115,10 @@ function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: bool
  */
 function traceArrival(machine: Machine, batch: FaultBatch, i: number, vma: number): boolean {
   const { words, threads } = machine
-  const thread = threads.byKernelId(batch.threads[i] as number)
+  const thread = threads.byKernelId(batch.thread(i))
   const mode = thread === 0 ? AccessMode.User : words.load(threads.at(thread) + ThreadWord.AccessMode)
-  const address = batch.addresses[i] as number
-  let flags = batch.flags[i] as number
+  const address = batch.address(i)
+  let flags = batch.flags(i)
   if (isMappedHuge(machine, address)) flags |= Access.Protected
   if (mode !== AccessMode.Populate && !isFillIn(machine, address, (flags & Access.Write) !== 0)) {
     const event = mode === AccessMode.User ? Trace.PageFaultUser : Trace.PageFaultKernel
@@ -99,8 +128,8 @@ function traceArrival(machine: Machine, batch: FaultBatch, i: number, vma: numbe
 }
 
 function isRepeated(batch: FaultBatch, i: number): boolean {
-  const page = Math.floor((batch.addresses[i] as number) / Page.Size)
-  for (let j = 0; j < i; j++) if (Math.floor((batch.addresses[j] as number) / Page.Size) === page) return true
+  const page = Math.floor(batch.address(i) / Page.Size)
+  for (let j = 0; j < i; j++) if (Math.floor(batch.address(j) / Page.Size) === page) return true
   return false
 }
 

@@ -38,7 +38,7 @@ function natural(name: string, text: string, least: number): number {
 /** The last CPU we may use: interrupts and other programs prefer the first. */
 function chosenCpu(): number | undefined {
   if (values.unpinned) return undefined
-  return values.cpu === undefined ? addon.getAffinity().at(-1) : natural('cpu', values.cpu, 0)
+  return values.cpu === undefined ? addon.getAffinity(0).at(-1) : natural('cpu', values.cpu, 0)
 }
 
 async function main(): Promise<void> {

@@ -154,14 +154,14 @@ function runC(name: FaultCase, { pool, pages, warm }: ChildRequest, cpu: number 
 
 /** Return: what the program printed, parsed. */
 function runPinned(program: string, args: readonly string[], cpu: number | undefined): Promise<unknown> {
-  const before = addon.getAffinity()
-  if (cpu !== undefined) addon.setAffinity([cpu])
+  const before = addon.getAffinity(0)
+  if (cpu !== undefined) addon.setAffinity([cpu], 0)
   let child
   try {
     // The child is forked before spawn returns.
     child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_TIMEOUT_MS })
   } finally {
-    if (cpu !== undefined) addon.setAffinity(before)
+    if (cpu !== undefined) addon.setAffinity(before, 0)
   }
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))

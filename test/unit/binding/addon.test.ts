@@ -9,6 +9,7 @@ import { addon } from '../../../lib/binding/load.js'
 import { addonPaths } from '../../../lib/binding/locate.js'
 import { missingNeeds, probe } from '../../../lib/binding/probe.js'
 import { Page } from '../../../lib/constants.js'
+import { FaultRecord } from '../../../lib/fault/serve-batch.js'
 import { FaultThread } from '../../support/fault-thread.js'
 
 const ADDON_URL = new URL('../../../lib/binding/load.js', import.meta.url).href
@@ -22,6 +23,9 @@ describe('the addon', () => {
       FAULT_WRITE: 1,
       FAULT_WP: 2,
       FAULT_MINOR: 4,
+      FAULT_BATCH: FaultRecord.BatchMax,
+      FAULT_RECORD_FIRST: FaultRecord.First,
+      FAULT_RECORD_SIZE: FaultRecord.Size,
       RESOLVE_WP: 1,
       RESOLVE_DONTWAKE: 2,
       PROTECT_WP: 1,
@@ -58,16 +62,17 @@ describe('the addon', () => {
     expect(() => loose.residentPages(0, 8192, new Uint8Array(1))).to.throw(RangeError, 'longer')
     expect(() => loose.setAffinity(1)).to.throw(TypeError, 'array')
     expect(() => loose.setAffinity([-1])).to.throw(RangeError)
-    expect(() => loose.readFaults(0, 0, [], [], [], [], 0)).to.throw(TypeError, 'a Float64Array')
+    expect(() => loose.readFaults(0, 0, [], 0, 0)).to.throw(TypeError, 'a Float64Array')
   })
 
   it('knows the CPU and pins threads', () => {
     expect(addon.cpuInfo()).to.include({ cacheLineSize: 64, nonTemporalStores: true })
-    const all = addon.getAffinity()
-    addon.setAffinity(all.slice(0, 1))
-    expect(addon.getAffinity()).to.deep.equal(all.slice(0, 1))
-    addon.setAffinity(all)
-    expect(() => addon.setAffinity([])).to.throw(/EINVAL/)
+    const all = addon.getAffinity(0)
+    addon.setAffinity(all.slice(0, 1), 0)
+    expect(addon.getAffinity(0)).to.deep.equal(all.slice(0, 1))
+    addon.setAffinity(all, 0)
+    expect(() => addon.setAffinity([], 0)).to.throw(/EINVAL/)
+    expect(() => addon.setAffinity(all, 2 ** 30)).to.throw(/ESRCH/)
   })
 
   it('loads in Workers, one after the other', async () => {

@@ -16,10 +16,9 @@ function constant(name: string): number {
 }
 
 describe('userfaultfd', () => {
-  const addresses = new Float64Array(64)
-  const flags = new Int32Array(64)
-  const threads = new Int32Array(64)
-  const clock = new Float64Array(2)
+  const FIRST = constant('FAULT_RECORD_FIRST')
+  const SIZE = constant('FAULT_RECORD_SIZE')
+  const records = new Float64Array(FIRST + 64 * SIZE)
   let uffd: Userfaultfd
   let stop: number
   let memfd: number
@@ -64,13 +63,13 @@ describe('userfaultfd', () => {
   }
 
   function read(timeoutMs = TIMEOUT_MS): number {
-    return addon.readFaults(uffd.fd, stop, addresses, flags, threads, clock, timeoutMs)
+    return addon.readFaults(uffd.fd, stop, records, 0, timeoutMs)
   }
 
   /** One fault, as its address, flags and thread. */
   function readOne(): { address: number; flags: number; thread: number } {
     expect(read()).to.equal(1)
-    return { address: addresses[0]!, flags: flags[0]!, thread: threads[0]! }
+    return { address: records[FIRST]!, flags: records[FIRST + 1]!, thread: records[FIRST + 2]! }
   }
 
   function copy(address: number, mode = 0, length = PAGE): number {
@@ -92,7 +91,7 @@ describe('userfaultfd', () => {
     source.fill(7)
     const peeked = thread.send({ kind: 'peek', address: map + PAGE + 5 })
     expect(readOne()).to.deep.equal({ address: map + PAGE + 5, flags: 0, thread: thread.threadId })
-    expect(clock[1]).to.be.at.least(clock[0]!)
+    expect(records[1]).to.be.at.least(records[0]!)
     expect(copy(map + PAGE, constant('RESOLVE_WP'))).to.equal(PAGE)
     expect(await peeked).to.equal(7)
     expect(entries()[1]).to.equal(constant('PTE_FILE') | constant('PTE_WP'))
@@ -182,8 +181,10 @@ describe('userfaultfd', () => {
     const touches = all.map((each, i) => each.send({ kind: 'touch', address: map + i * PAGE, length: 1, write: false }))
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(read()).to.equal(3)
-    expect([...threads.subarray(0, 3)].sort()).to.deep.equal(all.map((each) => each.threadId).sort())
-    expect([...addresses.subarray(0, 3)].sort()).to.deep.equal([0, 1, 2].map((i) => map + i * PAGE))
+    expect([0, 1, 2].map((i) => records[FIRST + i * SIZE + 2]!).sort()).to.deep.equal(
+      all.map((each) => each.threadId).sort(),
+    )
+    expect([0, 1, 2].map((i) => records[FIRST + i * SIZE]!).sort()).to.deep.equal([0, 1, 2].map((i) => map + i * PAGE))
     expect(copy(map)).to.equal(PAGE)
     for (const i of [1, 2]) expect(copy(map + i * PAGE)).to.equal(PAGE)
     expect(await Promise.all(touches)).to.deep.equal([0, 0, 0])
@@ -197,9 +198,9 @@ describe('userfaultfd', () => {
     )
     await new Promise((resolve) => setTimeout(resolve, 100))
     for (let i = 0; i < 2; i++) {
-      const one = new Float64Array(1)
-      expect(addon.readFaults(uffd.fd, stop, one, flags, threads, clock, TIMEOUT_MS)).to.equal(1)
-      expect(copy(one[0]!)).to.equal(PAGE)
+      const one = new Float64Array(FIRST + SIZE)
+      expect(addon.readFaults(uffd.fd, stop, one, 0, TIMEOUT_MS)).to.equal(1)
+      expect(copy(one[FIRST]!)).to.equal(PAGE)
     }
     await Promise.all(touches)
     await other.stop()
@@ -209,8 +210,22 @@ describe('userfaultfd', () => {
     const before = performance.now()
     expect(read(30)).to.equal(0)
     expect(performance.now() - before).to.be.at.least(29)
-    expect(clock[1]! - clock[0]!).to.be.at.least(30e6)
+    expect(records[1]! - records[0]!).to.be.at.least(30e6)
     expect(read(0)).to.equal(0)
+  })
+
+  it('looks for faults for a while before it sleeps, and then for the event', async () => {
+    const before = performance.now()
+    expect(addon.readFaults(uffd.fd, stop, records, 1000, 20)).to.equal(0)
+    expect(performance.now() - before).to.be.at.least(19)
+    addon.signalEvent(stop)
+    expect(addon.readFaults(uffd.fd, stop, records, 100, TIMEOUT_MS)).to.equal(-1)
+    const touched = thread.send({ kind: 'touch', address: map, length: 1, write: false })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(addon.readFaults(uffd.fd, stop, records, 100, TIMEOUT_MS)).to.equal(1)
+    copy(map)
+    await touched
+    expect(() => addon.readFaults(uffd.fd, stop, records, 1001, 0)).to.throw(RangeError, 'microseconds')
   })
 
   it('gives -1 while the event is signalled, before any fault', async () => {
@@ -228,7 +243,7 @@ describe('userfaultfd', () => {
   it('throws for a descriptor that is none', () => {
     const closed = addon.createEvent()
     addon.closeFd(closed)
-    expect(() => addon.readFaults(closed, stop, addresses, flags, threads, clock, 10)).to.throw(/EBADF/)
+    expect(() => addon.readFaults(closed, stop, records, 0, 10)).to.throw(/EBADF/)
     expect(addon.wakeRange(closed, map, PAGE)).to.equal(-constant('EBADF'))
   })
 
