@@ -188,7 +188,7 @@ describe('dax/memory-failure', () => {
 
   describe('a page of 2 MiB', () => {
     beforeEach(() => {
-      kernel = smallKernel(HUGE_DEVICE)
+      kernel = smallKernel({ capacity: HUGE_DEVICE })
       kernel.inodes.setSize(FILE, 2 * PMD * PAGE)
       vma = mapFile(kernel, FILE, true, 0, 2 * PMD)
     })
