@@ -9,7 +9,7 @@ import { LAST_INDEX, deleteEntries, waitForEntry } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
 import { dropUnfenced, saveAcross, writebackRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import type { Kernel } from '../dax/kernel.js'
 import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
@@ -34,8 +34,8 @@ export const enum Fallocate {
  * Context: takes i_rwsem and the range lock; may sleep.
  * Return: 0 or -errno: EINVAL, EOPNOTSUPP (mode), ENOSPC (nothing allocated), EFBIG (past the reserve of open).
  */
-export function fallocateFile(machine: Machine, inode: number, mode: number, offset: number, length: number): Errno {
-  const { inodes, words, flavour } = machine
+export function fallocateFile(kernel: Kernel, inode: number, mode: number, offset: number, length: number): Errno {
+  const { inodes, words, flavour } = kernel
   if (offset < 0 || length <= 0) return -ErrorNumber.EINVAL
   const invalid = checkMode(mode)
   if (invalid < 0) return invalid
@@ -45,18 +45,18 @@ export function fallocateFile(machine: Machine, inode: number, mode: number, off
   try {
     const keepSize = (mode & Fallocate.KeepSize) !== 0
     const plain = (mode & ~Fallocate.KeepSize) === 0
-    if (plain && !flavour.allocateUnmaps) return allocate(machine, inode, offset, length, keepSize)
-    machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
+    if (plain && !flavour.allocateUnmaps) return allocate(kernel, inode, offset, length, keepSize)
+    kernel.locking.beginTruncate(kernel, inode, 0, LAST_INDEX)
     try {
-      breakLayouts(machine, inode)
+      breakLayouts(kernel, inode)
       const error = plain
-        ? allocate(machine, inode, offset, length, keepSize)
-        : change(machine, inode, mode, offset, length)
+        ? allocate(kernel, inode, offset, length, keepSize)
+        : change(kernel, inode, mode, offset, length)
       // The file systems set the times when the layout is broken, before they look at the arguments any closer.
       if (error < 0) inodes.touchTimes(inode)
       return error
     } finally {
-      machine.locking.endTruncate(machine, inode)
+      kernel.locking.endTruncate(kernel, inode)
     }
   } finally {
     writeUnlock(words, rwsem)
@@ -77,16 +77,16 @@ function checkMode(mode: number): Errno {
 }
 
 /** Context: exclusive range held. */
-function change(machine: Machine, inode: number, mode: number, offset: number, length: number): Errno {
+function change(kernel: Kernel, inode: number, mode: number, offset: number, length: number): Errno {
   const keepSize = (mode & Fallocate.KeepSize) !== 0
-  if ((mode & Fallocate.PunchHole) !== 0) return punch(machine, inode, offset, length)
-  if ((mode & Fallocate.ZeroRange) !== 0) return zero(machine, inode, offset, length, keepSize)
-  return shiftRange(machine, inode, offset, length, (mode & Fallocate.InsertRange) !== 0)
+  if ((mode & Fallocate.PunchHole) !== 0) return punch(kernel, inode, offset, length)
+  if ((mode & Fallocate.ZeroRange) !== 0) return zero(kernel, inode, offset, length, keepSize)
+  return shiftRange(kernel, inode, offset, length, (mode & Fallocate.InsertRange) !== 0)
 }
 
 /** Blocks for every hole of the range, unwritten. Context: i_rwsem held exclusively. */
-function allocate(machine: Machine, inode: number, offset: number, length: number, keepSize: boolean): Errno {
-  const { inodes, words, blocks } = machine
+function allocate(kernel: Kernel, inode: number, offset: number, length: number, keepSize: boolean): Errno {
+  const { inodes, words, blocks } = kernel
   const at = inodes.at(inode)
   const first = Math.floor(offset / Page.Size)
   const end = Math.ceil((offset + length) / Page.Size)
@@ -99,48 +99,48 @@ function allocate(machine: Machine, inode: number, offset: number, length: numbe
   const before = inodes.sizeOf(inode)
   const grown = offset + length
   if (keepSize || grown <= before) return 0
-  traceExtension(machine, inode, before, grown)
-  return extendFile(machine, inode, grown)
+  traceExtension(kernel, inode, before, grown)
+  return extendFile(kernel, inode, grown)
 }
 
 /** What an extension by fallocate zeroes: xfs from the old to the new size, ext4 the new tail of the last block. */
-function traceExtension(machine: Machine, inode: number, before: number, size: number): void {
-  if (machine.flavour.zeroesWhenExtending) {
-    traceFile(machine, Trace.ZeroRange, inode, before, size - before)
-    traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
+function traceExtension(kernel: Kernel, inode: number, before: number, size: number): void {
+  if (kernel.flavour.zeroesWhenExtending) {
+    traceFile(kernel, Trace.ZeroRange, inode, before, size - before)
+    traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
     return
   }
-  if (before % Page.Size !== 0) traceFile(machine, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
+  if (before % Page.Size !== 0) traceFile(kernel, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
   const tail = size % Page.Size
-  if (tail !== 0) traceFile(machine, Trace.ZeroRange, inode, size - tail, tail)
+  if (tail !== 0) traceFile(kernel, Trace.ZeroRange, inode, size - tail, tail)
 }
 
-function punch(machine: Machine, inode: number, offset: number, length: number): Errno {
-  const { inodes } = machine
+function punch(kernel: Kernel, inode: number, offset: number, length: number): Errno {
+  const { inodes } = kernel
   const end = Math.min(offset + length, Math.ceil(inodes.sizeOf(inode) / Page.Size) * Page.Size)
   inodes.touchTimes(inode)
   if (offset >= end) return 0
-  return clearRange(machine, inode, offset, end, false)
+  return clearRange(kernel, inode, offset, end, false)
 }
 
-function zero(machine: Machine, inode: number, offset: number, length: number, keepSize: boolean): Errno {
-  const { inodes } = machine
+function zero(kernel: Kernel, inode: number, offset: number, length: number, keepSize: boolean): Errno {
+  const { inodes } = kernel
   const before = inodes.sizeOf(inode)
   const end = offset + length
   // Blocks before anything else: without space for them the bytes stay as they are.
-  const allocated = allocateWhole(machine, inode, Math.ceil(offset / Page.Size), Math.floor(end / Page.Size))
+  const allocated = allocateWhole(kernel, inode, Math.ceil(offset / Page.Size), Math.floor(end / Page.Size))
   if (allocated < 0) return allocated
-  const error = clearRange(machine, inode, offset, end, true)
+  const error = clearRange(kernel, inode, offset, end, true)
   if (error < 0) return error
   inodes.touchTimes(inode)
   if (keepSize || end <= before) return 0
-  if (before % Page.Size !== 0) traceFile(machine, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
-  return extendFile(machine, inode, end)
+  if (before % Page.Size !== 0) traceFile(kernel, Trace.ZeroRange, inode, before, Page.Size - (before % Page.Size))
+  return extendFile(kernel, inode, end)
 }
 
 /** Unwritten blocks for the holes among pages [first, end). Return: 0, or -ENOSPC with nothing allocated. */
-function allocateWhole(machine: Machine, inode: number, first: number, end: number): Errno {
-  const { inodes, words, blocks } = machine
+function allocateWhole(kernel: Kernel, inode: number, first: number, end: number): Errno {
+  const { inodes, words, blocks } = kernel
   if (first >= end) return 0
   const at = inodes.at(inode)
   mutexLock(words, at + InodeWord.Blocks)
@@ -155,31 +155,31 @@ function allocateWhole(machine: Machine, inode: number, first: number, end: numb
  * place (K101: nothing is allocated for that).
  * Context: exclusive range held.
  */
-function clearRange(machine: Machine, inode: number, offset: number, end: number, keepBlocks: boolean): Errno {
-  const { media } = machine
+function clearRange(kernel: Kernel, inode: number, offset: number, end: number, keepBlocks: boolean): Errno {
+  const { media } = kernel
   const firstWhole = Math.ceil(offset / Page.Size)
   const endWhole = Math.floor(end / Page.Size)
   const first = Math.floor(offset / Page.Size)
   const last = Math.ceil(end / Page.Size) - 1
-  const error = machine.flavour.syncsBeforePunch
-    ? writebackRange(machine, inode, first, last)
+  const error = kernel.flavour.syncsBeforePunch
+    ? writebackRange(kernel, inode, first, last)
     : firstWhole < endWhole
-      ? saveAcross(machine, inode, firstWhole, endWhole - 1)
+      ? saveAcross(kernel, inode, firstWhole, endWhole - 1)
       : 0
   if (error < 0) return error
-  traceFile(machine, Trace.TruncateInodePages, inode, offset, end - 1)
+  traceFile(kernel, Trace.TruncateInodePages, inode, offset, end - 1)
   if (firstWhole < endWhole) {
-    const cleared = clearPages(machine, inode, firstWhole, endWhole, keepBlocks)
+    const cleared = clearPages(kernel, inode, firstWhole, endWhole, keepBlocks)
     if (cleared < 0) return cleared
-    if (machine.flavour.zeroesWhenExtending) traceFile(machine, Trace.ZeroRange, inode, offset, end - offset)
+    if (kernel.flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, offset, end - offset)
   }
   for (const [from, to] of partialEnds(offset, end)) {
-    if (!machine.flavour.zeroesWhenExtending) traceFile(machine, Trace.ZeroRange, inode, from, to - from)
-    const zeroed = zeroBytes(machine, inode, from, to)
+    if (!kernel.flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, from, to - from)
+    const zeroed = zeroBytes(kernel, inode, from, to)
     if (zeroed < 0) return zeroed
     // A sync that compared the page before it was zeroed may still be writing it: media is zeroed after it.
-    waitForEntry(machine, inode, Math.floor(from / Page.Size))
-    const inFile = Math.min(to, machine.inodes.sizeOf(inode)) - from
+    waitForEntry(kernel, inode, Math.floor(from / Page.Size))
+    const inFile = Math.min(to, kernel.inodes.sizeOf(inode)) - from
     const gone = inFile > 0 ? media.zeroMedia(inode, from, inFile) : 0
     if (gone < 0) return gone
   }
@@ -198,13 +198,13 @@ function partialEnds(offset: number, end: number): [number, number][] {
 }
 
 /** Whole pages. Context: exclusive range held. */
-function clearPages(machine: Machine, inode: number, first: number, end: number, keepBlocks: boolean): Errno {
-  const { media, words, blocks, inodes } = machine
+function clearPages(kernel: Kernel, inode: number, first: number, end: number, keepBlocks: boolean): Errno {
+  const { media, words, blocks, inodes } = kernel
   const at = inodes.at(inode)
-  deleteEntries(machine, inode, first, end - 1)
-  machine.pending.dropRange(inode, first * Page.Size, end * Page.Size)
+  deleteEntries(kernel, inode, first, end - 1)
+  kernel.pending.dropRange(inode, first * Page.Size, end * Page.Size)
   mutexLock(words, at + InodeWord.Sync)
-  let error = dropUnfenced(machine, inode, first * Page.Size, end * Page.Size)
+  let error = dropUnfenced(kernel, inode, first * Page.Size, end * Page.Size)
   if (error >= 0) error = media.dropCache(inode, first * Page.Size, (end - first) * Page.Size)
   if (error >= 0) error = media.punchMedia(inode, first * Page.Size, (end - first) * Page.Size)
   if (error >= 0 && !keepBlocks) error = media.uncommitBlocks(inode, first, end)

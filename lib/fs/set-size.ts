@@ -14,7 +14,7 @@ import { LAST_INDEX, deleteEntries, waitForEntry } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
 import { dropUnfenced, noteUnfenced, saveAcross } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
@@ -30,22 +30,22 @@ const LLONG_MAX = 2 ** 63
  * ftruncate. Context: takes i_rwsem and the range lock; may sleep until faults and syncs on the range are over.
  * Return: 0 or -errno: EFBIG past the address space reserved at open, EIO… of the host.
  */
-export function setSize(machine: Machine, inode: number, size: number): Errno {
-  const { inodes, words } = machine
+export function setSize(kernel: Kernel, inode: number, size: number): Errno {
+  const { inodes, words } = kernel
   const rwsem = inodes.at(inode) + InodeWord.Rwsem
   if (size > inodes.number(inode, InodeWord.Reserve)) return -ErrorNumber.EFBIG
   writeLock(words, rwsem)
   try {
     const before = inodes.sizeOf(inode)
     const from = Math.floor(Math.min(size, before) / Page.Size)
-    machine.locking.beginTruncate(machine, inode, from, LAST_INDEX)
+    kernel.locking.beginTruncate(kernel, inode, from, LAST_INDEX)
     try {
-      breakLayouts(machine, inode)
-      const error = size < before ? shrink(machine, inode, size) : grow(machine, inode, before, size)
+      breakLayouts(kernel, inode)
+      const error = size < before ? shrink(kernel, inode, size) : grow(kernel, inode, before, size)
       if (error >= 0) inodes.touchTimes(inode)
       return error
     } finally {
-      machine.locking.endTruncate(machine, inode)
+      kernel.locking.endTruncate(kernel, inode)
     }
   } finally {
     writeUnlock(words, rwsem)
@@ -56,32 +56,32 @@ export function setSize(machine: Machine, inode: number, size: number): Errno {
  * dax_layout_busy_page of the whole file: nobody may hold a page while blocks move. Here: unmap everything.
  * Context: exclusive range held.
  */
-export function breakLayouts(machine: Machine, inode: number): void {
-  traceFile(machine, Trace.LayoutBusyPageRange, inode, 0, LLONG_MAX)
-  unmapWholeFile(machine, inode)
+export function breakLayouts(kernel: Kernel, inode: number): void {
+  traceFile(kernel, Trace.LayoutBusyPageRange, inode, 0, LLONG_MAX)
+  unmapWholeFile(kernel, inode)
 }
 
-function unmapWholeFile(machine: Machine, inode: number): void {
-  if (machine.words.load(machine.inodes.at(inode) + InodeWord.MmapHead) === 0) return
-  traceFile(machine, Trace.UnmapMappingPages, inode, 0, 0)
-  machine.pageTable.unmapPages(inode, 0, PGOFF_LIMIT)
+function unmapWholeFile(kernel: Kernel, inode: number): void {
+  if (kernel.words.load(kernel.inodes.at(inode) + InodeWord.MmapHead) === 0) return
+  traceFile(kernel, Trace.UnmapMappingPages, inode, 0, 0)
+  kernel.pageTable.unmapPages(inode, 0, PGOFF_LIMIT)
 }
 
 /** Context: exclusive range held. */
-function grow(machine: Machine, inode: number, before: number, size: number): Errno {
-  const { flavour } = machine
-  if (size > before && flavour.zeroesWhenExtending) traceFile(machine, Trace.ZeroRange, inode, before, size - before)
-  else if (size > before && before % Page.Size !== 0) traceTail(machine, inode, before)
-  traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
-  if (size > before) return extendFile(machine, inode, size)
+function grow(kernel: Kernel, inode: number, before: number, size: number): Errno {
+  const { flavour } = kernel
+  if (size > before && flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, before, size - before)
+  else if (size > before && before % Page.Size !== 0) traceTail(kernel, inode, before)
+  traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
+  if (size > before) return extendFile(kernel, inode, size)
   if (size % Page.Size === 0) return 0
   // To the same size: what mappings stored past EOF goes all the same.
-  traceTail(machine, inode, size)
-  return zeroBytes(machine, inode, size, Math.ceil(size / Page.Size) * Page.Size)
+  traceTail(kernel, inode, size)
+  return zeroBytes(kernel, inode, size, Math.ceil(size / Page.Size) * Page.Size)
 }
 
-function traceTail(machine: Machine, inode: number, size: number): void {
-  traceFile(machine, Trace.ZeroRange, inode, size, Page.Size - (size % Page.Size))
+function traceTail(kernel: Kernel, inode: number, size: number): void {
+  traceFile(kernel, Trace.ZeroRange, inode, size, Page.Size - (size % Page.Size))
 }
 
 /**
@@ -89,17 +89,17 @@ function traceTail(machine: Machine, inode: number, size: number): void {
  * unless `keepTail` says that this file system forgets to (an extending write on ext4, FACTS 14).
  * Context: i_rwsem held exclusively. Return: 0 or -errno.
  */
-export function extendFile(machine: Machine, inode: number, size: number, keepTail = false): Errno {
-  const { inodes, media } = machine
+export function extendFile(kernel: Kernel, inode: number, size: number, keepTail = false): Errno {
+  const { inodes, media } = kernel
   const before = inodes.sizeOf(inode)
   if (before % Page.Size !== 0 && !keepTail) {
-    const error = zeroBytes(machine, inode, before, Math.ceil(before / Page.Size) * Page.Size)
+    const error = zeroBytes(kernel, inode, before, Math.ceil(before / Page.Size) * Page.Size)
     if (error < 0) return error
   }
   // Bytes that become part of the file by staying were written to it, as far as syncs are concerned: they may be on no
   // page that is still dirty.
   const tail = Math.ceil(before / Page.Size) * Page.Size - before
-  if (keepTail && tail > 0 && media.isCached(inode, before, tail)) noteUnfenced(machine, inode, before, tail)
+  if (keepTail && tail > 0 && media.isCached(inode, before, tail)) noteUnfenced(kernel, inode, before, tail)
   // Media before size before cache: an access past the old end is a SIGBUS until the very last step.
   const error = media.resizeMedia(inode, size)
   if (error < 0) return error
@@ -108,29 +108,29 @@ export function extendFile(machine: Machine, inode: number, size: number, keepTa
 }
 
 /** Context: exclusive range held. */
-function shrink(machine: Machine, inode: number, size: number): Errno {
-  const { inodes, media, words, blocks } = machine
+function shrink(kernel: Kernel, inode: number, size: number): Errno {
+  const { inodes, media, words, blocks } = kernel
   const at = inodes.at(inode)
   const firstGone = Math.ceil(size / Page.Size)
   const tail = size % Page.Size
-  const saved = saveAcross(machine, inode, firstGone, LAST_INDEX)
+  const saved = saveAcross(kernel, inode, firstGone, LAST_INDEX)
   if (saved < 0) return saved
   if (tail !== 0) {
-    const error = zeroBytes(machine, inode, size, size + Page.Size - tail)
+    const error = zeroBytes(kernel, inode, size, size + Page.Size - tail)
     if (error < 0) return error
   }
   inodes.setSize(inode, size)
   const resized = media.resizeCache(inode, size)
   if (resized < 0) return resized
-  traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)
-  deleteEntries(machine, inode, firstGone, LAST_INDEX)
-  if (tail !== 0) traceTail(machine, inode, size)
+  traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
+  deleteEntries(kernel, inode, firstGone, LAST_INDEX)
+  if (tail !== 0) traceTail(kernel, inode, size)
   // A sync may be writing the page at the new end with the old size in hand: media is cut after it is done.
-  if (tail !== 0) waitForEntry(machine, inode, firstGone - 1)
-  machine.pending.dropFrom(inode, size)
+  if (tail !== 0) waitForEntry(kernel, inode, firstGone - 1)
+  kernel.pending.dropFrom(inode, size)
 
   mutexLock(words, at + InodeWord.Sync)
-  let error = dropUnfenced(machine, inode, size, Infinity)
+  let error = dropUnfenced(kernel, inode, size, Infinity)
   if (error >= 0) error = media.resizeMedia(inode, size)
   if (error >= 0) error = media.uncommitBlocks(inode, firstGone, PGOFF_LIMIT)
   if (error >= 0) {

@@ -10,7 +10,7 @@ import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
 import { drainUnfencedLocked, writebackRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Trace } from '../trace/tracepoints.js'
@@ -22,8 +22,8 @@ import { TO_END } from './set-size.js'
  * Return: 0; -EINVAL (not whole pages, collapse that reaches EOF, insert at or past it), -EFBIG, -ENOSPC (extents),
  * EIO.
  */
-export function shiftRange(machine: Machine, inode: number, offset: number, length: number, insert: boolean): Errno {
-  const { inodes, media } = machine
+export function shiftRange(kernel: Kernel, inode: number, offset: number, length: number, insert: boolean): Errno {
+  const { inodes, media } = kernel
   const size = inodes.sizeOf(inode)
   if (offset % Page.Size !== 0 || length % Page.Size !== 0) return -ErrorNumber.EINVAL
   if (insert ? offset >= size : offset + length >= size) return -ErrorNumber.EINVAL
@@ -32,24 +32,24 @@ export function shiftRange(machine: Machine, inode: number, offset: number, leng
 
   const point = offset / Page.Size
   const pages = length / Page.Size
-  let error = writebackAround(machine, inode, point, pages, insert)
+  let error = writebackAround(kernel, inode, point, pages, insert)
   if (error < 0) return error
-  traceFile(machine, Trace.TruncateInodePages, inode, offset, TO_END)
-  deleteEntries(machine, inode, point, LAST_INDEX)
+  traceFile(kernel, Trace.TruncateInodePages, inode, offset, TO_END)
+  deleteEntries(kernel, inode, point, LAST_INDEX)
   const whole = Math.ceil(size / Page.Size) * Page.Size
-  dropCopies(machine, inode, point)
+  dropCopies(kernel, inode, point)
   error = media.dropCache(inode, offset, whole - offset)
   if (error < 0) return error
   // No commit in between, which would make blocks on the host where they no longer are.
   const sync = inodes.at(inode) + InodeWord.Sync
-  mutexLock(machine.words, sync)
+  mutexLock(kernel.words, sync)
   // What was committed of the part that moves is committed anew with the next sync.
   error = media.uncommitBlocks(inode, point, PGOFF_LIMIT)
   // Blocks before bytes: that can find no extent record, and then nothing has changed yet.
-  if (error >= 0) error = moveBlocks(machine, inode, point, pages, insert)
+  if (error >= 0) error = moveBlocks(kernel, inode, point, pages, insert)
   if (error >= 0)
-    error = insert ? moveUp(machine, inode, offset, length, size) : moveDown(machine, inode, offset, length, size)
-  mutexUnlock(machine.words, sync)
+    error = insert ? moveUp(kernel, inode, offset, length, size) : moveDown(kernel, inode, offset, length, size)
+  mutexUnlock(kernel.words, sync)
   if (error < 0) return error
   inodes.setSize(inode, newSize)
   error = media.resizeCache(inode, newSize)
@@ -59,31 +59,31 @@ export function shiftRange(machine: Machine, inode: number, offset: number, leng
 }
 
 /** The kernel writes back what is removed, and apart from that what moves. */
-function writebackAround(machine: Machine, inode: number, point: number, pages: number, insert: boolean): Errno {
+function writebackAround(kernel: Kernel, inode: number, point: number, pages: number, insert: boolean): Errno {
   let error: Errno
   if (!insert) {
     // The first range ends with the page of the point: filemap_write_and_wait_range(ioffset, offset).
-    error = writebackRange(machine, inode, point, point)
-    if (error >= 0) error = writebackRange(machine, inode, point + pages, LAST_INDEX)
-    if (error >= 0) error = writebackRange(machine, inode, point, LAST_INDEX, false)
-  } else error = writebackRange(machine, inode, point, LAST_INDEX)
-  return error < 0 ? error : drainUnfencedLocked(machine, inode)
+    error = writebackRange(kernel, inode, point, point)
+    if (error >= 0) error = writebackRange(kernel, inode, point + pages, LAST_INDEX)
+    if (error >= 0) error = writebackRange(kernel, inode, point, LAST_INDEX, false)
+  } else error = writebackRange(kernel, inode, point, LAST_INDEX)
+  return error < 0 ? error : drainUnfencedLocked(kernel, inode)
 }
 
 /** ext4 drops private copies from the point on, xfs leaves them where they were (FACTS 13). */
-function dropCopies(machine: Machine, inode: number, point: number): void {
-  if (machine.flavour.collapseDropsCopies) machine.pageTable.dropCopies(inode, point, PGOFF_LIMIT - point)
+function dropCopies(kernel: Kernel, inode: number, point: number): void {
+  if (kernel.flavour.collapseDropsCopies) kernel.pageTable.dropCopies(inode, point, PGOFF_LIMIT - point)
 }
 
 /** Context: nothing of the moved range is in the cache. */
-function moveDown(machine: Machine, inode: number, offset: number, length: number, size: number): Errno {
-  const { media } = machine
+function moveDown(kernel: Kernel, inode: number, offset: number, length: number, size: number): Errno {
+  const { media } = kernel
   const error = media.moveMedia(inode, offset + length, offset, size - offset - length)
   return error < 0 ? error : media.resizeMedia(inode, size - length)
 }
 
-function moveUp(machine: Machine, inode: number, offset: number, length: number, size: number): Errno {
-  const { media } = machine
+function moveUp(kernel: Kernel, inode: number, offset: number, length: number, size: number): Errno {
+  const { media } = kernel
   const resized = media.resizeMedia(inode, size + length)
   if (resized < 0) return resized
   const moved = media.moveMedia(inode, offset, offset + length, size - offset)
@@ -91,8 +91,8 @@ function moveUp(machine: Machine, inode: number, offset: number, length: number,
 }
 
 /** Collapse: only the hole made first may need a record; then nothing lies across the point any more. */
-function moveBlocks(machine: Machine, inode: number, point: number, pages: number, insert: boolean): Errno {
-  const { words, blocks, inodes } = machine
+function moveBlocks(kernel: Kernel, inode: number, point: number, pages: number, insert: boolean): Errno {
+  const { words, blocks, inodes } = kernel
   const at = inodes.at(inode)
   const root = at + InodeWord.BlockRoot
   mutexLock(words, at + InodeWord.Blocks)

@@ -3,9 +3,14 @@ import { commitMetadata } from '../dax/commit.js'
 import { writebackRange, drainUnfenced } from '../dax/writeback.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import type { Errno } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag } from '../mm/inode.js'
 import { Counter } from '../stats.js'
+
+/** A kernel that knows whether a sync goes on to the host's disk: a mount does. */
+export interface SyncingKernel extends Kernel {
+  readonly handle: { readonly config: { readonly syncHost: boolean } }
+}
 
 /**
  * Everything stored to pages [first, last] through any mapping, and everything write(2) put into the file, before the
@@ -14,20 +19,20 @@ import { Counter } from '../stats.js'
  * Context: holds no lock; sleeps while entries are locked and over host writes.
  * Return: 0 or the first -errno; what could not be written stays dirty.
  */
-export function syncRange(machine: Machine, inode: number, first: number, last: number): Errno {
-  machine.threads.count(machine.self, Counter.Syncs, 1)
+export function syncRange(kernel: SyncingKernel, inode: number, first: number, last: number): Errno {
+  kernel.threads.count(kernel.self, Counter.Syncs, 1)
   const whole = first === 0 && last === LAST_INDEX
   // Cleared before the work: a store that dirties the inode meanwhile is the next sync's.
-  if (whole) machine.inodes.clearFlags(inode, InodeFlag.Dirty)
-  let error = writebackRange(machine, inode, first, last)
-  if (error >= 0) error = drainUnfenced(machine, inode)
-  const { syncHost } = machine.handle.config
-  if (error >= 0) error = commitMetadata(machine, inode, false)
-  if (error >= 0 && syncHost) error = machine.media.syncMedia(inode)
-  if (error < 0 && whole) machine.inodes.setFlags(inode, InodeFlag.Dirty)
+  if (whole) kernel.inodes.clearFlags(inode, InodeFlag.Dirty)
+  let error = writebackRange(kernel, inode, first, last)
+  if (error >= 0) error = drainUnfenced(kernel, inode)
+  const { syncHost } = kernel.handle.config
+  if (error >= 0) error = commitMetadata(kernel, inode, false)
+  if (error >= 0 && syncHost) error = kernel.media.syncMedia(inode)
+  if (error < 0 && whole) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
   return error
 }
 
-export function syncFile(machine: Machine, inode: number): Errno {
-  return syncRange(machine, inode, 0, LAST_INDEX)
+export function syncFile(kernel: SyncingKernel, inode: number): Errno {
+  return syncRange(kernel, inode, 0, LAST_INDEX)
 }

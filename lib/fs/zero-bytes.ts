@@ -1,7 +1,7 @@
 /** Zeroing bytes of the cache, such that nothing flushed before can bring the old ones back. */
 import { Page } from '../constants.js'
 import type { Errno } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
+import type { Kernel } from '../dax/kernel.js'
 
 /**
  * Zero [from, to) in the cache, where it holds the pages, and renew what is on its way to media of these lines: a line
@@ -10,8 +10,8 @@ import type { Machine } from '../fault/machine.js'
  *
  * Context: exclusive range or i_rwsem held. Return: 0 or -errno of a media write that took place.
  */
-export function zeroBytes(machine: Machine, inode: number, from: number, to: number): Errno {
-  const { pending, self, media } = machine
+export function zeroBytes(kernel: Kernel, inode: number, from: number, to: number): Errno {
+  const { pending, self, media } = kernel
   const zeroed = media.zeroCache(inode, from, to - from)
   if (zeroed < 0) return zeroed
   pending.dropRange(inode, from, to)

@@ -1,7 +1,9 @@
 /**
  * The PageTable port as a table of words, and the CPU that uses it: loads and stores that fault until they succeed.
  *
- *   words   one for each mapping and page of the file: a Pte
+ *   words   for each mapping and page of the file: a Pte, and a count of writes to its copy. They are steps: see
+ *           step-words.ts. A load or a store is one step, the walk of the page table included: when a call that
+ *           protects or unmaps a page returns, no store through the old entry is still to come (the TLB was flushed)
  *   copies  4096 bytes for each of them: the anonymous page of a private mapping
  */
 import { Page } from '../../lib/constants.js'
@@ -16,6 +18,7 @@ import { mutexLock, mutexUnlock } from '../../lib/sync/mutex.js'
 import type { SharedWords } from '../../lib/sync/shared-words.js'
 import type { MemoryMedia } from './memory-media.js'
 import type { PortTrace } from './port-trace.js'
+import { asOneStep, readStep } from './step-words.js'
 
 export const enum Pte {
   Absent = 0,
@@ -37,11 +40,17 @@ const FAULTS_MAX = 100
 export class ModelPageTable implements PageTable {
   /** While not 0, mapPage fails with it. */
   failure: Errno = 0
-  readonly #ptes: Int32Array
+  /** Runs inside the step of each store through a page-table entry: what must hold when a store is possible. */
+  onStore: (vma: number, pgoff: number) => void = () => undefined
+  readonly #all: number
   readonly #copies: Uint8Array
 
   static bytesFor(mappings: number, pages: number): number {
-    return mappings * pages * (4 + Page.Size)
+    return mappings * pages * Page.Size
+  }
+
+  static wordsFor(mappings: number, pages: number): number {
+    return mappings * pages * 2
   }
 
   constructor(
@@ -49,14 +58,15 @@ export class ModelPageTable implements PageTable {
     base: number,
     mappings: number,
     private readonly words: SharedWords,
+    private readonly cells: number,
     private readonly inodes: InodeTable,
     private readonly vmas: VmaTable,
     private readonly media: MemoryMedia,
     private readonly trace: PortTrace,
   ) {
-    const all = mappings * media.pages
-    this.#ptes = new Int32Array(buffer, base, all)
-    this.#copies = new Uint8Array(buffer, base + all * 4, all * Page.Size)
+    this.#all = mappings * media.pages
+    this.#copies = new Uint8Array(buffer, base, this.#all * Page.Size)
+    media.entriesOf = (inode, pgoff, copies) => this.#entriesOf(inode, pgoff, copies)
   }
 
   mapPage(vma: number, pgoff: number, source: PageSource, _cached: boolean, writable: boolean): Errno {
@@ -67,6 +77,7 @@ export class ModelPageTable implements PageTable {
     return 0
   }
 
+  /** Maps nothing ahead: each page is filled in when it is touched, which the port allows. */
   mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
     this.trace.note(`map-huge v${vma}:${start} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
     return 0
@@ -98,11 +109,16 @@ export class ModelPageTable implements PageTable {
     if (this.pte(vma, pgoff) === Pte.Copy) return 0
     const inode = this.vmas.inodeOf(vma)
     const offset = pgoff * Page.Size
-    const cached = this.media.isCached(inode, offset, Page.Size)
-    const from = cached ? this.media.cacheBytes(inode, offset, Page.Size) : this.media.mediaBytes(inode, offset, 4096)
     const copy = this.#copyBytes(vma, pgoff)
-    if (!cached && source === PageSource.Zero) copy.fill(0)
-    else copy.set(from)
+    if (this.media.isCached(inode, offset, Page.Size)) {
+      readStep(this.words, this.media.cacheCell(inode, pgoff))
+      copy.set(this.media.cacheBytes(inode, offset, Page.Size))
+    } else if (source === PageSource.Zero) copy.fill(0)
+    else {
+      readStep(this.words, this.media.mediaCell(inode, pgoff))
+      copy.set(this.media.mediaBytes(inode, offset, Page.Size))
+    }
+    this.words.add(this.copyCell(vma, pgoff), 1)
     this.#set(vma, pgoff, Pte.Copy)
     return 0
   }
@@ -135,24 +151,20 @@ export class ModelPageTable implements PageTable {
 
   /** Pte of a page of the file in a mapping. */
   pte(vma: number, pgoff: number): number {
-    return Atomics.load(this.#ptes, this.#at(vma, pgoff))
+    return this.words.load(this.pteCell(vma, pgoff))
   }
 
   /** A load by user code of the calling thread. offset: byte in the file. Throws Sigbus. */
   load(kernel: Kernel, vma: number, offset: number): number {
-    const pgoff = Math.floor(offset / Page.Size)
-    const pte = this.#untilMapped(kernel, vma, pgoff, false)
-    const byte = offset % Page.Size
-    if (pte === Pte.Copy) return this.#copyBytes(vma, pgoff)[byte] as number
-    return this.media.cacheBytes(this.vmas.inodeOf(vma), offset, 1)[0] as number
+    return this.#access(kernel, vma, offset, false, (bytes) => bytes[0] as number)
   }
 
   /** A store by user code of the calling thread. Throws Sigbus. */
   store(kernel: Kernel, vma: number, offset: number, value: number): void {
-    const pgoff = Math.floor(offset / Page.Size)
-    const pte = this.#untilMapped(kernel, vma, pgoff, true)
-    if (pte === Pte.Copy) this.#copyBytes(vma, pgoff)[offset % Page.Size] = value
-    else this.media.cacheBytes(this.vmas.inodeOf(vma), offset, 1)[0] = value
+    this.#access(kernel, vma, offset, true, (bytes) => {
+      this.onStore(vma, Math.floor(offset / Page.Size))
+      return (bytes[0] = value)
+    })
   }
 
   /** Drop the page tables of a mapping, as MADV_DONTNEED does to a shared one. */
@@ -160,17 +172,27 @@ export class ModelPageTable implements PageTable {
     for (let page = 0; page < this.media.pages; page++) this.#set(vma, page, Pte.Absent)
   }
 
-  #untilMapped(kernel: Kernel, vma: number, pgoff: number, write: boolean): number {
+  #access(kernel: Kernel, vma: number, offset: number, write: boolean, act: (byte: Uint8Array) => number): number {
     const inode = this.vmas.inodeOf(vma)
+    const pgoff = Math.floor(offset / Page.Size)
+    const cell = this.pteCell(vma, pgoff)
+    const bytes = [this.media.cacheCell(inode, pgoff), this.copyCell(vma, pgoff)]
     for (let faults = 0; faults < FAULTS_MAX; faults++) {
-      const pte = this.pte(vma, pgoff)
+      let pte: number = Pte.Absent
+      const done = asOneStep(this.words, write ? [cell] : [cell, ...bytes], write ? bytes : [], () => {
+        pte = this.words.load(cell)
+        if (pte === Pte.Absent || pte === Pte.Failed || (pte === Pte.Protected && write)) return -1
+        if (write) for (const count of bytes) this.words.add(count, 1)
+        if (pte === Pte.Copy) return act(this.#copyBytes(vma, pgoff).subarray(offset % Page.Size))
+        return act(this.media.cacheBytes(inode, offset, 1))
+      })
+      if (done >= 0) return done
       if (pte === Pte.Failed) throw new Sigbus(`page ${pgoff} of mapping ${vma}`)
-      if (pte === Pte.Copy || pte === Pte.Writable || (pte === Pte.Protected && !write)) return pte
       if (pgoff >= this.inodes.pagesOf(inode)) throw new Sigbus(`page ${pgoff} is past EOF`)
-      let access = write ? Access.Write : 0
-      if (pte === Pte.Protected) access |= Access.Protected
-      else if (this.media.isCached(inode, pgoff * Page.Size, Page.Size)) access |= Access.Cached
-      serveFault(kernel, vma, pgoff, access, true)
+      let flags = write ? Access.Write : 0
+      if (pte === Pte.Protected) flags |= Access.Protected
+      else if (this.media.isCached(inode, pgoff * Page.Size, Page.Size)) flags |= Access.Cached
+      serveFault(kernel, vma, pgoff, flags, true)
     }
     throw new Error(`page ${pgoff} of mapping ${vma} faults for ever`)
   }
@@ -186,15 +208,33 @@ export class ModelPageTable implements PageTable {
     mutexUnlock(this.words, lock)
   }
 
+  /** Entries that show a page of the file. No lock: the host's page cache finds them by itself. */
+  #entriesOf(inode: number, pgoff: number, copies: boolean): number[] {
+    const entries: number[] = []
+    for (let vma = 1; vma <= this.vmas.highest; vma++) {
+      if (!this.vmas.isLive(vma) || this.vmas.inodeOf(vma) !== inode) continue
+      if (copies || this.words.get(this.pteCell(vma, pgoff)) !== Pte.Copy) entries.push(this.pteCell(vma, pgoff))
+    }
+    return entries
+  }
+
   #set(vma: number, pgoff: number, pte: Pte): void {
     const shared = (this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0
     // A private mapping shows the file read-only, whatever it is asked for.
-    Atomics.store(this.#ptes, this.#at(vma, pgoff), !shared && pte === Pte.Writable ? Pte.Protected : pte)
+    this.words.store(this.pteCell(vma, pgoff), !shared && pte === Pte.Writable ? Pte.Protected : pte)
   }
 
   #copyBytes(vma: number, pgoff: number): Uint8Array {
     const at = this.#at(vma, pgoff) * Page.Size
     return this.#copies.subarray(at, at + Page.Size)
+  }
+
+  pteCell(vma: number, pgoff: number): number {
+    return this.cells + this.#at(vma, pgoff)
+  }
+
+  copyCell(vma: number, pgoff: number): number {
+    return this.cells + this.#all + this.#at(vma, pgoff)
   }
 
   #at(vma: number, pgoff: number): number {

@@ -17,7 +17,7 @@ import { Slots } from '../../lib/mm/slots.js'
 import { VmaFlag, VmaTable } from '../../lib/mm/vma.js'
 import { PendingLines } from '../../lib/persist/pending-lines.js'
 import { RangeLock } from '../../lib/sync/range-lock.js'
-import { AtomicWords } from '../../lib/sync/shared-words.js'
+import { AtomicWords, type SharedWords } from '../../lib/sync/shared-words.js'
 import { Threads } from '../../lib/sync/threads.js'
 import { WaitTable } from '../../lib/sync/wait-table.js'
 import { TraceRing } from '../../lib/trace/trace-ring.js'
@@ -29,29 +29,51 @@ import { MemoryMedia } from './memory-media.js'
 import { ModelPageTable } from './model-page-table.js'
 import { PortTrace } from './port-trace.js'
 
-const enum Small {
-  Threads = 8,
-  WaitBuckets = 1,
-  Files = 2,
-  Pages = 32,
-  Mappings = 6,
-  Capacity = 48,
-  Extents = 128,
-  TreeNodes = 256,
-  TreeBits = 2,
-  PendingLines = 8,
+/** Sizes of a small machine. */
+export interface SmallSizes {
+  readonly threads: number
+  readonly waitBuckets: number
+  readonly files: number
+  /** Of each file: as many as cache and media have. */
+  readonly pages: number
+  readonly mappings: number
+  /** Pages of the device. */
+  readonly capacity: number
+  readonly extents: number
+  readonly treeNodes: number
+  readonly treeBits: number
+  readonly pendingLines: number
+  readonly hugePages: boolean
+}
+
+const SIZES: SmallSizes = {
+  threads: 8,
+  waitBuckets: 1,
+  files: 2,
+  pages: 32,
+  mappings: 6,
+  capacity: 48,
+  extents: 128,
+  treeNodes: 256,
+  treeBits: 2,
+  pendingLines: 8,
+  hugePages: false,
 }
 
 /** Pages of each file. */
-export const FILE_PAGES: number = Small.Pages
+export const FILE_PAGES: number = SIZES.pages
 /** Pages of the device. */
-export const CAPACITY_PAGES: number = Small.Capacity
-export const PENDING_LINES: number = Small.PendingLines
+export const CAPACITY_PAGES: number = SIZES.capacity
+export const PENDING_LINES: number = SIZES.pendingLines
+/** Words without a meaning, for tests of what runs on the machine. */
+export const SCRATCH_WORDS = 16
 
 export interface SmallHandle {
   readonly words: SharedArrayBuffer
-  /** Cache, media, page tables. */
+  /** Bytes of cache, media, private copies. */
   readonly memory: SharedArrayBuffer
+  readonly sizes: SmallSizes
+  readonly config: { readonly syncHost: boolean }
 }
 
 export interface SmallKernel extends Kernel {
@@ -62,85 +84,125 @@ export interface SmallKernel extends Kernel {
   readonly pageTable: ModelPageTable
   readonly nodePool: NodePool
   readonly extentPool: ExtentPool
+  readonly layout: SmallLayout
 }
 
-function layoutOf(): Record<
-  'threads' | 'waits' | 'inodes' | 'vmas' | 'pfns' | 'pending' | 'extents' | 'slots' | 'trace' | 'nodes',
-  number
-> & {
-  words: number
-} {
-  let words = 16
+/** Word addresses of the regions. */
+export type SmallLayout = Readonly<
+  Record<
+    | 'scratch'
+    | 'threads'
+    | 'waits'
+    | 'inodes'
+    | 'vmas'
+    | 'pfns'
+    | 'pending'
+    | 'extents'
+    | 'slots'
+    | 'trace'
+    | 'nodes'
+    | 'cells'
+    | 'ptes'
+    | 'words',
+    number
+  >
+>
+
+export function layoutOf(sizes: SmallSizes): SmallLayout {
+  let words: number = SCRATCH_WORDS
   const take = (count: number): number => (words += count) - count
   return {
-    threads: take(Threads.wordsFor(Small.Threads)),
-    waits: take(WaitTable.wordsFor(Small.WaitBuckets)),
-    inodes: take(InodeTable.wordsFor(Small.Files)),
-    vmas: take(VmaTable.wordsFor(Small.Mappings)),
-    pfns: take(PfnAllocator.wordsFor(Small.Capacity)),
-    pending: take(PendingLines.wordsFor(Small.PendingLines)),
-    extents: take(ExtentPool.wordsFor(Small.Extents)),
+    scratch: 0,
+    threads: take(Threads.wordsFor(sizes.threads)),
+    waits: take(WaitTable.wordsFor(sizes.waitBuckets)),
+    inodes: take(InodeTable.wordsFor(sizes.files)),
+    vmas: take(VmaTable.wordsFor(sizes.mappings)),
+    pfns: take(PfnAllocator.wordsFor(sizes.capacity)),
+    pending: take(PendingLines.wordsFor(sizes.pendingLines)),
+    extents: take(ExtentPool.wordsFor(sizes.extents)),
     slots: take(2),
     trace: take(TraceRing.wordsFor(16)),
-    nodes: take(NodePool.wordsFor(Small.TreeNodes, Small.TreeBits)),
+    nodes: take(NodePool.wordsFor(sizes.treeNodes, sizes.treeBits)),
+    // From here on the state of the doubles, which kernel code does not know of.
+    cells: take(MemoryMedia.wordsFor(sizes.files, sizes.pages)),
+    ptes: take(ModelPageTable.wordsFor(sizes.mappings, sizes.pages)),
     words,
   }
 }
 
-/** A new machine with files 1 and 2, each of FILE_PAGES pages of hole. */
-export function smallKernel(): SmallKernel {
-  const layout = layoutOf()
-  const mediaBytes = MemoryMedia.bytesFor(Small.Files, Small.Pages)
+/** A new machine whose files (1 and 2) are `pages` pages of hole. */
+export function smallKernel(sizes: Partial<SmallSizes> = {}): SmallKernel {
+  const all = { ...SIZES, ...sizes }
+  const layout = layoutOf(all)
+  const mediaBytes = MemoryMedia.bytesFor(all.files, all.pages)
   const handle: SmallHandle = {
     words: new SharedArrayBuffer(layout.words * 4),
-    memory: new SharedArrayBuffer(mediaBytes + ModelPageTable.bytesFor(Small.Mappings, Small.Pages)),
+    memory: new SharedArrayBuffer(mediaBytes + ModelPageTable.bytesFor(all.mappings, all.pages)),
+    sizes: all,
+    config: { syncHost: false },
   }
   const words = new AtomicWords(handle.words)
-  new PfnAllocator(words, layout.pfns, Small.Capacity).initialise()
-  new ExtentPool(words, layout.extents, Small.Extents).initialise()
-  new NodePool(words, layout.nodes, Small.TreeNodes, Small.TreeBits).initialise()
-  const inodes = new InodeTable(words, layout.inodes, Small.Files)
-  for (let inode = 1; inode <= Small.Files; inode++) {
+  new PfnAllocator(words, layout.pfns, all.capacity).initialise()
+  new ExtentPool(words, layout.extents, all.extents).initialise()
+  new NodePool(words, layout.nodes, all.treeNodes, all.treeBits).initialise()
+  const inodes = new InodeTable(words, layout.inodes, all.files)
+  for (let inode = 1; inode <= all.files; inode++) {
     inodes.setWord(inode, InodeWord.State, InodeState.Live)
-    inodes.setSize(inode, Small.Pages * Page.Size)
+    inodes.setSize(inode, all.pages * Page.Size)
+    inodes.setNumber(inode, InodeWord.Reserve, all.pages * Page.Size)
   }
   return attachSmall(handle)
 }
 
-/** The same machine as the calling thread sees it; takes a thread record. */
-export function attachSmall(handle: SmallHandle): SmallKernel {
-  const layout = layoutOf()
-  const words = new AtomicWords(handle.words)
+/** The same machine as the calling thread sees it, through `words`; takes a thread record. */
+export function attachSmall(
+  handle: SmallHandle,
+  words: SharedWords = new AtomicWords(handle.words),
+  makeTree: (pool: NodePool) => RadixTree = (pool) => new RadixTree(pool),
+): SmallKernel {
+  const { sizes } = handle
+  const layout = layoutOf(sizes)
   const ports = new PortTrace()
-  const threads = new Threads(words, layout.threads, Small.Threads)
-  const inodes = new InodeTable(words, layout.inodes, Small.Files)
-  const vmas = new VmaTable(words, layout.vmas, Small.Mappings, inodes)
-  const media = new MemoryMedia(handle.memory, 0, Small.Files, Small.Pages, words, ports)
-  const tables = MemoryMedia.bytesFor(Small.Files, Small.Pages)
-  const pfns = new PfnAllocator(words, layout.pfns, Small.Capacity)
-  const nodePool = new NodePool(words, layout.nodes, Small.TreeNodes, Small.TreeBits)
-  const extentPool = new ExtentPool(words, layout.extents, Small.Extents)
+  const threads = new Threads(words, layout.threads, sizes.threads)
+  const inodes = new InodeTable(words, layout.inodes, sizes.files)
+  const vmas = new VmaTable(words, layout.vmas, sizes.mappings, inodes)
+  const media = new MemoryMedia(handle.memory, 0, sizes.files, sizes.pages, words, layout.cells, ports)
+  const copies = MemoryMedia.bytesFor(sizes.files, sizes.pages)
+  const pfns = new PfnAllocator(words, layout.pfns, sizes.capacity)
+  const nodePool = new NodePool(words, layout.nodes, sizes.treeNodes, sizes.treeBits)
+  const extentPool = new ExtentPool(words, layout.extents, sizes.extents)
   return {
     handle,
+    layout,
     ports,
     trace: new TraceRing(words, layout.trace, 16),
     slots: new Slots(words, new ExtentTree(words, extentPool, true), layout.slots),
     flavour: FLAVOURS.ext4,
-    hugePages: false,
+    hugePages: sizes.hugePages,
     words,
     self: threads.attach(0),
     threads,
-    waits: new WaitTable(words, layout.waits, Small.WaitBuckets, threads),
+    waits: new WaitTable(words, layout.waits, sizes.waitBuckets, threads),
     ranges: new RangeLock(words, threads),
     inodes,
     vmas,
-    tree: new RadixTree(nodePool),
+    tree: makeTree(nodePool),
     blocks: new BlockMap(new ExtentTree(words, extentPool), pfns),
     blockCursor: new BlockCursor(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
-    pending: new PendingLines(words, layout.pending, Small.PendingLines, threads, inodes, media),
-    pageTable: new ModelPageTable(handle.memory, tables, Small.Mappings, words, inodes, vmas, media, ports),
+    pending: new PendingLines(words, layout.pending, sizes.pendingLines, threads, inodes, media),
+    pageTable: new ModelPageTable(
+      handle.memory,
+      copies,
+      sizes.mappings,
+      words,
+      layout.ptes,
+      inodes,
+      vmas,
+      media,
+      ports,
+    ),
     media,
     locking: entryLocking,
     nodePool,
@@ -149,9 +211,15 @@ export function attachSmall(handle: SmallHandle): SmallKernel {
 }
 
 /** Map [pgoff, pgoff + pages) of a file. Return: the mapping. */
-export function mapFile(kernel: SmallKernel, inode: number, shared = true, pgoff = 0, pages = FILE_PAGES): number {
+export function mapFile(kernel: SmallKernel, inode: number, shared = true, pgoff = 0, pages?: number): number {
   const flags = VmaFlag.Read | VmaFlag.Write | (shared ? VmaFlag.Shared : 0)
-  return kernel.vmas.insert({ inode, flags, pgoff, pages, address: (kernel.vmas.highest + 1) * 2 ** 30 })
+  return kernel.vmas.insert({
+    inode,
+    flags,
+    pgoff,
+    pages: pages ?? kernel.handle.sizes.pages,
+    address: (kernel.vmas.highest + 1) * 2 ** 30,
+  })
 }
 
 /** Give a page a written block whose media bytes are all `byte`. Return: its pfn. */
