@@ -55,7 +55,8 @@ export class Stopped extends Error {
 export interface ThreadLook {
   /** Changes with every operation. */
   readonly progress: number
-  readonly state: ThreadState
+  /** ThreadState. */
+  readonly state: number
 }
 
 export class Control {
@@ -157,8 +158,7 @@ export class Control {
 
   look(thread: number): ThreadLook {
     const at = this.#at(thread)
-    const state = this.#words.load(at + ThreadWord.State) as ThreadState
-    return { progress: this.#words.load(at + ThreadWord.Progress), state }
+    return { progress: this.#words.load(at + ThreadWord.Progress), state: this.#words.load(at + ThreadWord.State) }
   }
 
   /** 'thread 2: store, file 1, page 17 + 8, 8 bytes'. */

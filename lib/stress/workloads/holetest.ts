@@ -49,7 +49,7 @@ function variantOf(stage: Stage): Variant {
     someWrite: (number / 3) % 2 >= 1,
     preload: (number / 6) % 2 >= 1,
     isPrivate: number >= 12,
-    bytes: prng.below(12) === 0 ? 16 * MIB : [1, 2, 4][prng.below(3)]! * MIB,
+    bytes: prng.below(12) === 0 ? 16 * MIB : MIB << prng.below(3),
   }
 }
 

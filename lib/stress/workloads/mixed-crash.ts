@@ -6,7 +6,7 @@
  * the power fails. A line that was stored to may be in any of its states, but none older than the newest that a flush and
  * a fence, or a sync, has made durable (D9: stores to a line reach media in order). All other bytes are as they were.
  */
-import { Prng } from '../../prng.js'
+import type { Prng } from '../../prng.js'
 import { Mismatch, place } from '../mismatch.js'
 import { Operation } from '../operations.js'
 import type { Stage } from '../stage.js'
