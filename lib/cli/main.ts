@@ -120,8 +120,8 @@ function addStress(program: Command): void {
     .command('stress')
     .summary('many threads on the same files, every byte checked')
     .description(
-      'Threads load, store, sync, truncate, punch, collapse, read and write the same files at the same time; every byte ' +
-        'they see is checked, and now and then the whole state of the mount. Status 1 at the first mismatch or hang, ' +
+      'Threads load, store, sync, truncate, punch, collapse, read and write the same files at the same time; every ' +
+        'byte they see is checked, and now and then the whole state of the mount. Status 1 at the first mismatch or hang, ' +
         'with the command that does it again. Without --operations it runs for 30 seconds.',
     )
     .option('--threads <number>', 'user threads', natural(2, STRESS_THREADS_MAX), 4)
@@ -144,10 +144,7 @@ function addStress(program: Command): void {
         .choices(['ext4', 'xfs'])
         .default('ext4'),
     )
-    .option(
-      '--pool <directory>',
-      'make the pools there, and leave the one that failed (default: a temporary directory)',
-    )
+    .option('--pool <directory>', 'make the pools there, leave one that failed (default: a temporary directory)')
     .option('--json', 'print JSON')
     .allowExcessArguments(false)
     .action(async (options: StressCommandOptions) => {

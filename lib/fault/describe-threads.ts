@@ -9,8 +9,8 @@ const LAST_INDEX = 2 ** 32 - 1
 const ENTRIES_MAX = 20
 
 /**
- * Context: any thread; what it reads may change meanwhile. Takes the i_pages mutex of each file, and so hangs itself when
- * a thread hangs in a tree operation; who cannot afford that asks from a thread it can lose.
+ * Context: any thread; what it reads may change meanwhile. Takes the i_pages mutex of each file, and so hangs itself
+ * when a thread hangs in a tree operation; who cannot afford that asks from a thread it can lose.
  * Return: a line for each attached thread, and for each locked entry.
  */
 export function describeThreads(machine: Machine): string {

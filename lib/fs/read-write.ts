@@ -87,9 +87,9 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
 }
 
 /**
- * Media that was cut short by a stranger is EIO, a buffer that cannot be written EFAULT. The copy says only EFAULT. Ask the
- * source, which nobody but a stranger takes away while we hold i_rwsem: the buffer may be a mapping whose page was past
- * the end, and is not any more.
+ * Media that was cut short by a stranger is EIO, a buffer that cannot be written EFAULT. The copy says only EFAULT.
+ * Ask the source, which nobody but a stranger takes away while we hold i_rwsem: the buffer may be a mapping whose
+ * page was past the end, and is not any more.
  * source: its address, 0 for a hole.
  */
 function copyFailure(machine: Machine, source: number): Errno {

@@ -53,9 +53,9 @@ export function isDirtyAt(machine: Machine, inode: number, index: number): boole
 }
 
 /**
- * Entries are unlocked, inside the file, and data entries name the blocks of the block map. A zero entry may stand over a
- * written block: ext4 writes a short unwritten extent as a whole when one page of it is stored to. That block is zero, or
- * the comparison of clean pages finds it.
+ * Entries are unlocked, inside the file, and data entries name the blocks of the block map. A zero entry may stand
+ * over a written block: ext4 writes a short unwritten extent as a whole when one page of it is stored to. That block
+ * is zero, or the comparison of clean pages finds it.
  */
 function verifyEntries(machine: Machine, inode: number): number {
   const { tree, inodes } = machine
@@ -115,8 +115,8 @@ function verifyBlocks(machine: Machine, inode: number): number {
 }
 
 /**
- * What no sync will write must be on media already (S0.8): a page in the cache whose entry is not dirty shows what media
- * has, but for lines that write(2) has put on their way, and what lies past the end.
+ * What no sync will write must be on media already (S0.8): a page in the cache whose entry is not dirty shows what
+ * media has, but for lines that write(2) has put on their way, and what lies past the end.
  */
 function verifyCleanPages(machine: Machine, inode: number): number {
   const { inodes, addon } = machine

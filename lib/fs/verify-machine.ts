@@ -8,8 +8,8 @@
  *   clean pages     the cache shows what media holds (verify-file.ts)
  *   pools           nodes, extents and pages in use are exactly those that somebody uses
  *
- * System calls stand still meanwhile, and the faults of a file while that file is looked at. Loads and stores that fault
- * on no page go on: none of the above depends on them.
+ * System calls stand still meanwhile, and the faults of a file while that file is looked at. Loads and stores that
+ * fault on no page go on: none of the above depends on them.
  */
 import { BugError } from '../assert.js'
 import { LAST_INDEX } from '../dax/invalidate.js'

@@ -160,7 +160,10 @@ export class PfnAllocator {
     return this.#isPfn(pfn) && this.#owners.ownerOf(pfn, owner)
   }
 
-  /** Are all of `count` pages from `pfn` on allocated? Context: no lock: true of pages the caller keeps from being freed. */
+  /**
+   * Are all of `count` pages from `pfn` on allocated? Context: no lock: true of pages the caller keeps from being
+   * freed.
+   */
   isAllocated(pfn: number, count: number): boolean {
     if (!this.#isPfn(pfn) || !this.#isPfn(pfn + count - 1)) return false
     return countBits(this.#words, this.#bitmap, pfn - FIRST_PFN, pfn - FIRST_PFN + count) === count

@@ -1,6 +1,6 @@
 /**
- * A stress run, from outside: it happens in a process of its own (process.ts), because what it looks for are crashes and
- * hangs. That process is killed as soon as it has said how it went, or has been silent for too long.
+ * A stress run, from outside: it happens in a process of its own (process.ts), because what it looks for are crashes
+ * and hangs. That process is killed as soon as it has said how it went, or has been silent for too long.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
  * One mapping used by all threads, as threads of a C program use it: the leader maps, the others make ArrayBuffers over
- * the same addresses. Outside of tests nothing does that, because a buffer over addresses that somebody else unmaps is a
- * segmentation fault; here release() has everybody let go first.
+ * the same addresses. Outside of tests nothing does that, because a buffer over addresses that somebody else unmaps
+ * is a segmentation fault; here release() has everybody let go first.
  */
 import { machineOf } from '../fs/mount.js'
 import type { MmapOptions } from '../fs/dax-file.js'

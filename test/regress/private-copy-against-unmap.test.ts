@@ -1,7 +1,8 @@
 /**
- * B29, by another way. Unmapping spares the copies of private mappings: it looks which pages are the file's own and drops
- * those. A store to the private mapping that came between the look and the drop made a copy, and the drop took it. Only
- * callers that held the entry or the whole range were safe; write(2), and the split of a 2 MiB page, held neither.
+ * B29, by another way. Unmapping spares the copies of private mappings: it looks which pages are the file's own and
+ * drops those. A store to the private mapping that came between the look and the drop made a copy, and the drop took
+ * it. Only callers that held the entry or the whole range were safe; write(2), and the split of a 2 MiB page, held
+ * neither.
  *
  *   1. Thread B has the zero page of a hole in its private mapping.
  *   2. Thread A writes to the hole: the page must be unmapped, A finds that it is the file's.

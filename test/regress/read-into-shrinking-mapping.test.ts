@@ -1,7 +1,7 @@
 /**
- * read(2) into a mapping of a file that another thread truncates: the copy fails because the page is past the end, and by
- * the time the reason was looked for the file had grown again. The buffer was fine then, so the source was blamed: EIO
- * instead of EFAULT. Found by `faultline stress --workload collision`.
+ * read(2) into a mapping of a file that another thread truncates: the copy fails because the page is past the end,
+ * and by the time the reason was looked for the file had grown again. The buffer was fine then, so the source was
+ * blamed: EIO instead of EFAULT. Found by `faultline stress --workload collision`.
  */
 import { expect } from 'chai'
 import { mount } from '../../lib/index.js'

@@ -1,7 +1,7 @@
 /**
- * After the storm of t_mmap_collision (generic/503; B44): every other thread reads from a source file into its own pages of
- * one mapped file, while the leader punches, zeroes, collapses or truncates that file under it. The kernel copies into
- * pages that are leaving the file.
+ * After the storm of t_mmap_collision (generic/503; B44): every other thread reads from a source file into its own
+ * pages of one mapped file, while the leader punches, zeroes, collapses or truncates that file under it. The kernel
+ * copies into pages that are leaving the file.
  *
  *   punch, zero           every read must succeed: the file always has the page
  *   collapse, truncate    a read may fail with EFAULT, the page being past the end for a moment

@@ -1,12 +1,12 @@
 /**
- * After the storm of t_mmap_cow_race (generic/437; B19): in the same 2 MiB of one mapping, shared or private, one thread
- * loads where it never stores (a 2 MiB fault is tried), another one stores (4 KiB, in a private mapping a copy), and
- * between the steps madvise(MADV_DONTNEED) drops it all.
+ * After the storm of t_mmap_cow_race (generic/437; B19): in the same 2 MiB of one mapping, shared or private, one
+ * thread loads where it never stores (a 2 MiB fault is tried), another one stores (4 KiB, in a private mapping a
+ * copy), and between the steps madvise(MADV_DONTNEED) drops it all.
  *
  * Each thread has words of its own, a page apart from those of the others or in the same page. A store is seen by its
- * thread until the advice, afterwards the file is seen: with the store when the mapping is shared, without it when it is
- * private. In rounds with a wild advice the leader gives it in the middle of the stores of the others; a private store
- * may be gone then, but nothing else may appear.
+ * thread until the advice, afterwards the file is seen: with the store when the mapping is shared, without it when
+ * it is private. In rounds with a wild advice the leader gives it in the middle of the stores of the others; a
+ * private store may be gone then, but nothing else may appear.
  */
 import type { Prng } from '../../prng.js'
 import { Mismatch } from '../mismatch.js'

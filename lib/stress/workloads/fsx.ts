@@ -1,7 +1,7 @@
 /**
- * After fsx (generic/075, 127, 263, 363, 521 and others): each thread runs random calls on a file of its own and keeps an
- * exact model of it, a byte array. Everything read is compared, by read(2) and through the mapping; the whole file at the
- * end of each round, after each open, and after each remount.
+ * After fsx (generic/075, 127, 263, 363, 521 and others): each thread runs random calls on a file of its own and
+ * keeps an exact model of it, a byte array. Everything read is compared, by read(2) and through the mapping; the
+ * whole file at the end of each round, after each open, and after each remount.
  *
  * Every call is drawn from the seed, so a mismatch comes back with the same command: the threads share the pool, the
  * fault workers and the page frames, and nothing else.

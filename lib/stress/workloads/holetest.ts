@@ -1,7 +1,7 @@
 /**
- * After xfstests' holetest (generic/340, 344, 345, 346, 354; B1, S0.14): threads store their own 8-byte ids into each page
- * of a file at the same time, so that every page is faulted by all of them at once. In the end every id is where it was
- * put: a fault that lost the race must not have zeroed what the winner's thread stored.
+ * After xfstests' holetest (generic/340, 344, 345, 346, 354; B1, S0.14): threads store their own 8-byte ids into
+ * each page of a file at the same time, so that every page is faulted by all of them at once. In the end every id is
+ * where it was put: a fault that lost the race must not have zeroed what the winner's thread stored.
  *
  *   kind      a hole; blocks allocated by fallocate; blocks written with zeroes
  *   -w        every second thread writes with pwrite(2) instead of storing
@@ -9,8 +9,8 @@
  *   -p        MAP_PRIVATE: all threads share one private mapping; the file itself stays zero
  *   size      1 MiB to 4 MiB, and 16 MiB now and then
  *
- * -F (processes instead of threads) needs mappings of other processes, which there are not yet; -f changes only what the
- * original prints.
+ * -F (processes instead of threads) needs mappings of other processes, which there are not yet; -f changes only what
+ * the original prints.
  */
 import { Mismatch } from '../mismatch.js'
 import { Operation } from '../operations.js'
@@ -117,7 +117,7 @@ function checkIds(stage: Stage, target: Target, words: Float64Array, pages: numb
     for (let word = 0; word < IDS_PER_PAGE; word++) {
       const wrote = variant.someWrite && word % 2 === 1
       const id = word < stage.threads ? idOf(word, page) : 0
-      // A store to a private mapping stays there; a write goes to the file, and shows unless the page is a copy by then.
+      // A private store stays in the mapping; a write goes to the file, and shows unless the page is a copy by then.
       const fileId = variant.isPrivate && !wrote ? 0 : id
       if (inFile[word] !== fileId) fail(page, word, inFile[word] as number, fileId, 'the file')
       if (word >= stage.threads) continue

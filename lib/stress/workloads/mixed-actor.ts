@@ -11,7 +11,9 @@ import { changeTail, copyPrivately, copyRange, readInto } from './mixed-compound
 const PAGE = 4096
 const LINES_PER_PAGE = 64
 const WRITE_MAX = 2 * PAGE
-/** Loads or stores in a row, and the bytes they fall into: most of them meet a page that is mapped, as in real programs. */
+/**
+ * Loads or stores in a row, and the bytes they fall into: most of them meet a page that is mapped, as in real programs.
+ */
 const BURST = 16
 const SPAN = 2048
 
@@ -27,7 +29,7 @@ type Step = (actor: MixedActor) => void
 /** Of a thousand steps. */
 const STEPS: readonly (readonly [weight: number, step: Step])[] = [
   [250, (actor) => actor.store()],
-  [190, (actor) => actor.load()],
+  [170, (actor) => actor.load()],
   [160, (actor) => actor.loadForeign()],
   [140, (actor) => actor.storeStriped()],
   [110, (actor) => actor.loadStriped()],
@@ -36,7 +38,7 @@ const STEPS: readonly (readonly [weight: number, step: Step])[] = [
   [20, (actor) => actor.flush()],
   [14, (actor) => actor.msync()],
   [3, (actor) => actor.fsync()],
-  [14, (actor) => actor.advise()],
+  [34, (actor) => actor.advise()],
   [8, (actor) => actor.clear('punch')],
   [6, (actor) => actor.clear('zero')],
   [4, (actor) => actor.allocate()],
@@ -194,10 +196,13 @@ export class MixedActor {
     this.#anyFile().target.sync(this.prng.chance(0.5))
   }
 
+  /** Drop what is mapped, of a whole file or of a place where threads meet, so that they meet in faults. */
   advise(): void {
-    const file = this.#anyFile()
-    const page = this.prng.below(file.pages)
-    file.map.advise('dontneed', page * PAGE, (1 + this.prng.below(file.pages - page)) * PAGE)
+    const met = this.prng.chance(0.6) ? this.pick(this.#striped) : undefined
+    const file = met?.file ?? this.#anyFile()
+    const page = met?.chunk.first ?? this.prng.below(file.pages)
+    const pages = met?.chunk.pages ?? 1 + this.prng.below(file.pages - page)
+    file.map.advise('dontneed', page * PAGE, pages * PAGE)
   }
 
   clear(mode: 'punch' | 'zero'): void {

@@ -1,10 +1,11 @@
 /**
  * A power failure at the end of a round, and what must have survived it.
  *
- * First everything is synced, so that media has all bytes. Then the threads race once more, for a short time: each stores
- * to lines that only it stores to, flushes some of them, syncs now and then, and keeps every state each line has had. Then
- * the power fails. A line that was stored to may be in any of its states, but none older than the newest that a flush and
- * a fence, or a sync, has made durable (D9: stores to a line reach media in order). All other bytes are as they were.
+ * First everything is synced, so that media has all bytes. Then the threads race once more, for a short time: each
+ * stores to lines that only it stores to, flushes some of them, syncs now and then, and keeps every state each line
+ * has had. Then the power fails. A line that was stored to may be in any of its states, but none older than the
+ * newest that a flush and a fence, or a sync, has made durable (D9: stores to a line reach media in order). All
+ * other bytes are as they were.
  */
 import type { Prng } from '../../prng.js'
 import { Mismatch, place } from '../mismatch.js'

@@ -7,8 +7,9 @@
  *
  * Why no check is false. x86 stores become visible in order, and loads are made in order. An owner advances `changes`
  * with an atomic before and after it changes file and shadow; who sees the same even number before and after it has
- * looked at both has seen a moment when they agreed. For a striped word, its owner stores intent, then the file, then the
- * shadow; who loads shadow, file, intent in this order has a lower and an upper bound for what the file may have been.
+ * looked at both has seen a moment when they agreed. For a striped word, its owner stores intent, then the file,
+ * then the shadow; who loads shadow, file, intent in this order has a lower and an upper bound for what the file may
+ * have been.
  */
 import { Mismatch, expectSame, place } from '../mismatch.js'
 import { Operation } from '../operations.js'

@@ -3,15 +3,16 @@
  *
  * In each round every file is cut into chunks, which the seed gives to threads (mixed-layout.ts):
  *
- *   owned     one thread does there whatever it likes: loads, stores, read, write, punch, zero, allocate, private copies,
- *             copies; in the last chunk of a file also truncate, collapse and insert. Its own loads must give the shadow,
- *             byte for byte. Others load there too, and must see the shadow unless the owner was just changing it
+ *   owned     one thread does there whatever it likes: loads, stores, read, write, punch, zero, allocate, private
+ *             copies, copies; in the last chunk of a file also truncate, collapse and insert. Its own loads must
+ *             give the shadow, byte for byte. Others load there too, and must see the shadow unless the owner was
+ *             just changing it
  *   striped   the lines of each page belong to threads in turn, so that stores of different threads meet in one page.
- *             A word says where it belongs and how often it was stored; whoever loads it must see a value between the one
- *             known to be stored before the load and the one known to be on its way after it
+ *             A word says where it belongs and how often it was stored; whoever loads it must see a value between
+ *             the one known to be stored before the load and the one known to be on its way after it
  *
- * Syncs, flushes and advice go to any chunk. At the end of a round nobody works and each file is compared as a whole; now
- * and then the power fails (mixed-crash.ts); at the end of a session the pool is mounted again and compared.
+ * Syncs, flushes and advice go to any chunk. At the end of a round nobody works and each file is compared as a
+ * whole; now and then the power fails (mixed-crash.ts); at the end of a session the pool is mounted again and compared.
  */
 import { expectSame } from '../mismatch.js'
 import type { Stage } from '../stage.js'
@@ -21,10 +22,10 @@ import { losePowerAndCheck } from './mixed-crash.js'
 import { MixedFile, type MixedMemory } from './mixed-file.js'
 import { layoutFile } from './mixed-layout.js'
 
-const ROUNDS = 30
+const ROUNDS = 60
 /** Of each thread in a round. */
-const STEPS = 1500
-const CRASH_CHANCE = 0.15
+const STEPS = 600
+const CRASH_CHANCE = 0.2
 const SIZES = [12, 96, 600, 1300] as const
 
 export function mixed(stage: Stage): void {

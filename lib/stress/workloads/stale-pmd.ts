@@ -1,6 +1,6 @@
 /**
- * After the storm of t_mmap_stale_pmd (generic/428; B18): what write(2) puts into a hole must be seen by every mapping that
- * has the hole's 2 MiB zero page mapped, and by no mapping before.
+ * After the storm of t_mmap_stale_pmd (generic/428; B18): what write(2) puts into a hole must be seen by every
+ * mapping that has the hole's 2 MiB zero page mapped, and by no mapping before.
  *
  * The file is 4 MiB of hole. Each thread maps the second half and loads from it, so that a huge zero page is there;
  * the leader writes a word; as soon as it has said so, everybody loads the new word. The others go on loading while the

@@ -1,0 +1,33 @@
+/** What runStress is given to see whether it notices: FAULTLINE_MEDDLE says what, and it happens after the first round. */
+import { Operation } from '../../lib/stress/operations.js'
+import type { Stage } from '../../lib/stress/stage.js'
+
+export type Meddling = 'store' | 'hang' | 'die' | 'throw'
+
+const MEDDLING: Readonly<Record<Meddling, (stage: Stage) => void>> = {
+  /** A store nobody knows of, through a mapping of its own: what a lost or misplaced store looks like. */
+  store(stage) {
+    const map = stage.pmem.open('mixed-0').mmap()
+    const bytes = new Uint8Array(map.buffer)
+    bytes[5000] = (bytes[5000] as number) ^ 0x10
+    map.unmap()
+  },
+
+  hang(stage) {
+    stage.op(Operation.Truncate, 3, 4096 * 17 + 5, 0)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  },
+
+  die() {
+    process.kill(process.pid, 'SIGBUS')
+  },
+
+  throw() {
+    throw new RangeError('an error that nobody expects')
+  },
+}
+
+export function meddle(stage: Stage): void {
+  if (stage.thread !== 1 || stage.round !== 0) return
+  MEDDLING[process.env['FAULTLINE_MEDDLE'] as Meddling](stage)
+}
