@@ -37,7 +37,7 @@ function scene(): Scene {
   return { pmem, machine, file, root: rootOf(machine, file.inode), address: map.address }
 }
 
-describe('verify', () => {
+describe('K6 K43 K54 S0.8 S1.3 verify', () => {
   let at: Scene
 
   beforeEach(function () {
