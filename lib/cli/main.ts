@@ -121,8 +121,8 @@ function addStress(program: Command): void {
     .summary('many threads on the same files, every byte checked')
     .description(
       'Threads load, store, sync, truncate, punch, collapse, read and write the same files at the same time; every ' +
-        'byte they see is checked, and now and then the whole state of the mount. Status 1 at the first mismatch or hang, ' +
-        'with the command that does it again. Without --operations it runs for 30 seconds.',
+        'byte they see is checked, and now and then the whole state of the mount. Status 1 at the first mismatch or ' +
+        'hang, with the command that does it again. Without --operations it runs for 30 seconds.',
     )
     .option('--threads <number>', 'user threads', natural(2, STRESS_THREADS_MAX), 4)
     .option('--files <number>', 'files of the mixed workload', natural(1, STRESS_FILES_MAX), 4)

@@ -81,12 +81,15 @@ export async function runStress(
 ): Promise<StressResult> {
   const directory = poolDirectory(options.pool)
   const plan = makePlan(options, directory)
-  try {
-    return await new StressRun(plan, onProgress).run()
-  } finally {
+  const remove = (): void => {
     if (options.pool === undefined) {
       rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
     }
+  }
+  try {
+    return await new StressRun(plan, onProgress, remove).run()
+  } finally {
+    remove()
   }
 }
 
@@ -128,11 +131,16 @@ class StressRun {
   constructor(
     private readonly plan: StressPlan,
     private readonly onProgress: (progress: StressProgress) => void,
+    /** For when this process exits in the middle of it. */
+    private readonly onAbandon: () => void,
   ) {}
 
   async run(): Promise<StressResult> {
     const child = fork(new URL('./process.js', import.meta.url), { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
-    const onExit = (): void => void child.kill('SIGKILL')
+    const onExit = (): void => {
+      child.kill('SIGKILL')
+      this.onAbandon()
+    }
     process.on('exit', onExit)
     try {
       return this.#result(await this.#watch(child))

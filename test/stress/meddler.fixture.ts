@@ -1,4 +1,4 @@
-/** What runStress is given to see whether it notices: FAULTLINE_MEDDLE says what, and it happens after the first round. */
+/** What runStress is given to see whether it notices. FAULTLINE_MEDDLE says what; it happens after the first round. */
 import { Operation } from '../../lib/stress/operations.js'
 import type { Stage } from '../../lib/stress/stage.js'
 

@@ -3,10 +3,12 @@ import pc from 'picocolors'
 import type { FlavourName } from '../../dax/flavour.js'
 import { OPERATIONS, type WorkloadName } from '../../stress/operations.js'
 import { STRESS_DEFAULTS, type StressResult, runStress } from '../../stress/run.js'
-import { ExitStatus, requireMachine } from '../failure.js'
+import { ExitStatus, requireMachine, signalStatus } from '../failure.js'
 import { formatCount, print, printJson } from '../format.js'
 import { StressBar } from '../stress/progress.js'
 import { operationTable, workloadTable } from '../stress/summary.js'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export interface StressCommandOptions {
   threads: number
@@ -26,12 +28,16 @@ export async function stressCommand(options: StressCommandOptions): Promise<Exit
   const { workload, json, ...rest } = options
   const seconds = options.seconds ?? (options.operations === undefined ? STRESS_DEFAULTS.seconds : undefined)
   const bar = new StressBar({ operations: options.operations, seconds })
+  // Exit handlers do the tidying.
+  const onSignal = (signal: NodeJS.Signals): void => process.exit(signalStatus(signal))
+  for (const signal of SIGNALS) process.on(signal, onSignal)
   let result: StressResult
   try {
     const chosen = workload === undefined ? {} : { workloads: [...new Set(workload)] }
     result = await runStress({ ...rest, ...chosen }, (progress) => bar.update(progress))
   } finally {
     bar.stop()
+    for (const signal of SIGNALS) process.off(signal, onSignal)
   }
   if (json === true) printJson(toJson(result, options))
   else printTables(result, options)
