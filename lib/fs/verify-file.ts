@@ -69,7 +69,7 @@ function verifyEntries(machine: Machine, inode: number): number {
     count++
     if (isLocked(entry)) wrong(machine, inode, `${what} is locked and nobody works on it`)
     if (index >= pagesOfFile) wrong(machine, inode, `${what} is past the end, ${pagesOfFile} pages`)
-    for (let page = index; isData(entry) && page < cursor.after(); page++) {
+    for (let page = index; isData(entry) && page < cursor.after(); page += machine.blockCursor.pages) {
       const pfn = blockAt(machine, inode, page)
       if (pfn !== pfnOf(entry) + (page - index)) {
         wrong(machine, inode, `${what}: the written block of page ${page} is ${pfn}`)
@@ -79,7 +79,7 @@ function verifyEntries(machine: Machine, inode: number): number {
   return count
 }
 
-/** Return: pfn of the written block of a page, 0 for a hole or an unwritten block. */
+/** Return: pfn of the written block of a page, 0 for a hole or an unwritten block; how far it goes in blockCursor. */
 function blockAt(machine: Machine, inode: number, page: number): number {
   const { words, blocks, blockCursor, inodes } = machine
   const at = inodes.at(inode)
