@@ -19,6 +19,7 @@ const enum HeaderWord {
   Workload = 4,
   Round = 5,
   Checks = 6,
+  Session = 7,
   Size = 16,
 }
 
@@ -90,13 +91,18 @@ export class Control {
     return this.#words.load(HeaderWord.Round)
   }
 
+  get session(): number {
+    return this.#words.load(HeaderWord.Session)
+  }
+
   get checks(): number {
     return this.#words.load(HeaderWord.Checks)
   }
 
   /** Context: the leader. */
-  setPlace(workload: number, round: number): void {
+  setPlace(workload: number, session: number, round: number): void {
     this.#words.store(HeaderWord.Workload, workload)
+    this.#words.store(HeaderWord.Session, session)
     this.#words.store(HeaderWord.Round, round)
   }
 

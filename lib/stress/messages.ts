@@ -38,12 +38,16 @@ export interface StressFailure {
   /** mismatch: a byte or an invariant; stall: the watchdog; death: the process ended; error: anything else. */
   readonly kind: 'mismatch' | 'stall' | 'death' | 'error'
   readonly workload: WorkloadName
+  /** A pool from mount to unmount, from 1 on, and a round of it. */
+  readonly session: number
   readonly round: number
   readonly message: string
 }
 
 export interface StressProgress {
   readonly workload: WorkloadName
+  /** A pool from mount to unmount, from 1 on, and a round of it. */
+  readonly session: number
   readonly round: number
   /** By workload (in the order of WORKLOADS) and operation. */
   readonly counts: readonly (readonly number[])[]

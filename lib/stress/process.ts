@@ -28,6 +28,7 @@ class StressProcess {
     this.#control = new Control(this.#buffer, plan.threads)
     this.#watchdog = new Watchdog(this.#control, plan.stallMs)
     this.#running = plan.threads
+    this.#control.setPlace(WORKLOADS.indexOf(plan.workloads[0]?.name ?? 'mixed'), 1, 0)
   }
 
   start(): void {
@@ -88,8 +89,8 @@ class StressProcess {
   #fail(kind: 'stall' | 'error', message: string): void {
     clearInterval(this.#timer)
     const progress = this.#progress()
-    const { workload, round } = progress
-    reply({ kind: 'failed', failure: { kind, workload, round, message }, progress })
+    const { workload, session, round } = progress
+    reply({ kind: 'failed', failure: { kind, workload, session, round, message }, progress })
   }
 
   /** What the kernel knows of the threads of the mount. */
@@ -106,6 +107,7 @@ class StressProcess {
     const { threads } = this.#plan
     return {
       workload: WORKLOADS[this.#control.workload] ?? 'mixed',
+      session: this.#control.session,
       round: this.#control.round,
       counts: WORKLOADS.map((_, workload) => this.#control.counts(workload)),
       checks: this.#control.checks,

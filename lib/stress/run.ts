@@ -179,9 +179,20 @@ class StressRun {
   }
 
   #death(how: string): StressFailure {
-    const { workload = this.plan.workloads[0]?.name ?? 'mixed', round = 0, threads = [] } = this.#last ?? {}
+    const {
+      workload = this.plan.workloads[0]?.name ?? 'mixed',
+      session = 1,
+      round = 0,
+      threads = [],
+    } = this.#last ?? {}
     const doing = threads.map((text) => `  ${text}`).join('\n')
-    return { kind: 'death', workload, round, message: `the stress process ${how}; it was last seen doing\n${doing}` }
+    return {
+      kind: 'death',
+      workload,
+      session,
+      round,
+      message: `the stress process ${how}; it was last seen doing\n${doing}`,
+    }
   }
 
   #result(failure: StressFailure | undefined): StressResult {

@@ -76,6 +76,8 @@ export class Stage {
   /** Return: true while the workload has budget left; the same in all threads. */
   wantsSession(): boolean {
     this.session++
+    this.round = 0
+    if (this.isLeader) this.settings.control.setPlace(this.#workload, this.session, 0)
     return this.#agree(() => this.#hasBudget())
   }
 
@@ -114,11 +116,8 @@ export class Stage {
     this.barrier()
     if (this.isLeader && this.#pmem !== undefined) this.verify()
     this.round++
-    const first = this.session * 1_000_000
-    if (this.round < first) this.round = first
-    const more = this.#agree(() => this.#hasBudget() && this.round < first + rounds)
-    if (this.isLeader) this.settings.control.setPlace(this.#workload, this.round)
-    return more
+    if (this.isLeader) this.settings.control.setPlace(this.#workload, this.session, this.round)
+    return this.#agree(() => this.#hasBudget() && this.round < rounds)
   }
 
   /** Every invariant of the mount. Context: the leader, while the others wait. */

@@ -30,7 +30,7 @@ function failureOf(error: unknown): StressFailure {
   const wrong = error instanceof Mismatch || error instanceof BugError
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   const message = `thread ${thread}: ${error instanceof Mismatch ? error.message : text}`
-  return { kind: wrong ? 'mismatch' : 'error', workload, round: control.round, message }
+  return { kind: wrong ? 'mismatch' : 'error', workload, session: control.session, round: control.round, message }
 }
 
 function run(stage: Stage): void {
@@ -38,7 +38,6 @@ function run(stage: Stage): void {
   for (const { name, operations, milliseconds } of plan.workloads) {
     const workload = WORKLOADS.indexOf(name)
     stage.start(workload, operations, milliseconds)
-    if (thread === 0) control.setPlace(workload, 0)
     const began = performance.now()
     while (stage.wantsSession()) WORKLOAD_SESSIONS[name](stage)
     const seconds = (performance.now() - began) / 1000

@@ -36,7 +36,7 @@ describe('stress reports', function () {
   it('a byte that nobody should have stored', async () => {
     const { kind, workload, message } = await failureOf('store')
     expect({ kind, workload }).to.deep.equal({ kind: 'mismatch', workload: 'mixed' })
-    expect(message).to.match(/mixed-0.*(page 1 \+ 90\d|bytes differ)/)
+    expect(message).to.match(/mixed-1.*page \d+ \+ /)
   })
 
   it('a thread that hangs, with what it and the others were doing', async () => {

@@ -5,11 +5,14 @@ import type { Stage } from '../../lib/stress/stage.js'
 export type Meddling = 'store' | 'hang' | 'die' | 'throw'
 
 const MEDDLING: Readonly<Record<Meddling, (stage: Stage) => void>> = {
-  /** A store nobody knows of, through a mapping of its own: what a lost or misplaced store looks like. */
+  /**
+   * Stores nobody knows of, through a mapping of its own: what lost or misplaced stores look like. One in each page,
+   * since the next round may overwrite some before anybody looks.
+   */
   store(stage) {
-    const map = stage.pmem.open('mixed-0').mmap()
+    const map = stage.pmem.open('mixed-1').mmap()
     const bytes = new Uint8Array(map.buffer)
-    bytes[5000] = (bytes[5000] as number) ^ 0x10
+    for (let at = 1000; at < bytes.length; at += 4096) bytes[at] = (bytes[at] as number) ^ 0x10
     map.unmap()
   },
 

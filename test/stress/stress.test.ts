@@ -12,9 +12,8 @@ async function expectSound(options: StressOptions): Promise<StressResult> {
   const result = await runStress(options)
   const { failure } = result
   if (failure !== undefined) {
-    expect.fail(
-      `${failure.kind} in ${failure.workload}, round ${failure.round}, stress seed ${result.seed}: ${failure.message}`,
-    )
+    const { kind, workload, session, round, message } = failure
+    expect.fail(`${kind} in ${workload}, session ${session}, round ${round}, stress seed ${result.seed}: ${message}`)
   }
   return result
 }

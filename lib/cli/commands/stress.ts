@@ -62,7 +62,9 @@ function printTables(result: StressResult, options: StressCommandOptions): void 
     print(`${pc.green('ok')} no mismatch: ${facts}`)
     return
   }
-  print(`${pc.red('FAILED')} ${failure.kind} in ${failure.workload}, round ${failure.round}: ${facts}`)
+  print(
+    `${pc.red('FAILED')} ${failure.kind} in ${failure.workload}, session ${failure.session}, round ${failure.round}: ${facts}`,
+  )
   print(failure.message, '', `again: ${replayCommand(result, options)}`)
 }
 

@@ -142,9 +142,8 @@ export class MixedFile {
     const isStored = value > tag && value <= most
     const isNew = !(least > tag && least < tag + SEQUENCES) || value >= least
     if (isStored && isNew) return
-    throw new Mismatch(
-      `${this.name}, word at ${place(word * 8)} is ${value}; it was ${least} before and can be ${most} at most`,
-    )
+    const bounds = most === 0 ? `must be ${least}` : `must be from ${least} to ${most}`
+    throw new Mismatch(`${this.name}, the word at ${place(word * 8)} is ${value} and ${bounds}`)
   }
 
   /** Context: nobody changes the file. */
