@@ -62,9 +62,8 @@ function printTables(result: StressResult, options: StressCommandOptions): void 
     print(`${pc.green('ok')} no mismatch: ${facts}`)
     return
   }
-  print(
-    `${pc.red('FAILED')} ${failure.kind} in ${failure.workload}, session ${failure.session}, round ${failure.round}: ${facts}`,
-  )
+  const { kind, workload, session, round } = failure
+  print(`${pc.red('FAILED')} ${kind} in ${workload}, session ${session}, round ${round}: ${facts}`)
   print(failure.message, '', `again: ${replayCommand(result, options)}`)
 }
 
