@@ -2,6 +2,7 @@
 export { attach, mount, Pmem } from './fs/mount.js'
 export type { CrashOptions, MountHandle, OpenOptions } from './fs/mount.js'
 export type { CrashReport, Survival } from './fs/power-failure.js'
+export type { VerifyReport } from './fs/verify-machine.js'
 export { DaxFile } from './fs/dax-file.js'
 export type { FallocateOptions, FileExtent, FileStat, MmapOptions } from './fs/dax-file.js'
 export { DaxMapping } from './fs/dax-mapping.js'

@@ -26,7 +26,10 @@ export const enum Counter {
   Mappings = 47,
   Unmappings = 48,
   Crashes = 49,
-  Count = 50,
+  LockedEntries = 50,
+  RangeConflicts = 51,
+  HugeConflicts = 52,
+  Count = 53,
 }
 
 /** What a fault turned out to be. */
@@ -98,6 +101,14 @@ export interface MountStats {
   readonly majorFaults: number
   readonly minorFaults: number
   readonly faultBatches: number
+  /**
+   * Where threads met: faults that had to be begun again because something was locked; entries found locked, by faults
+   * and by others; faults kept out by a truncate or its like; 2 MiB faults that found 4 KiB entries.
+   */
+  readonly faultsRetried: number
+  readonly lockedEntries: number
+  readonly rangeConflicts: number
+  readonly hugeConflicts: number
   /** Pages written back by msync, fsync and fdatasync, and the 64-byte lines of them that differed from media. */
   readonly pagesWritten: number
   readonly linesWritten: number

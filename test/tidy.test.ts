@@ -32,6 +32,7 @@ const LAYERS = [
   'crash',
   'replay',
   'index',
+  'stress',
   'cli',
 ]
 /** These run under deterministic schedulers and without privileges: nothing they reach may need Node or the addon. */

@@ -7,10 +7,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { StressCommandOptions } from './commands/stress.js'
 import { ExitStatus, describeFailure } from './failure.js'
 
 const ROUNDS_DEFAULT = 20
 const ROUNDS_MAX = 100_000
+const STRESS_THREADS_MAX = 32
+const STRESS_FILES_MAX = 15
 
 let status: number = ExitStatus.Ok
 
@@ -68,6 +71,7 @@ function makeProgram(): Command {
 
   addReplay(program)
   addTrace(program)
+  addStress(program)
   return program
 }
 
@@ -108,6 +112,44 @@ function addTrace(program: Command): void {
     .action(async (script: string, args: string[], options: { output?: string }) => {
       const { traceCommand } = await import('./commands/trace.js')
       status = await traceCommand(script, args, options)
+    })
+}
+
+function addStress(program: Command): void {
+  program
+    .command('stress')
+    .summary('many threads on the same files, every byte checked')
+    .description(
+      'Threads load, store, sync, truncate, punch, collapse, read and write the same files at the same time; every ' +
+        'byte they see is checked, and now and then the whole state of the mount. Status 1 at the first mismatch or ' +
+        'hang, with the command that does it again. Without --operations it runs for 30 seconds.',
+    )
+    .option('--threads <number>', 'user threads', natural(2, STRESS_THREADS_MAX), 4)
+    .option('--files <number>', 'files of the mixed workload', natural(1, STRESS_FILES_MAX), 4)
+    .option('--operations <number>', 'end after so many loads, stores and calls', natural(1, Number.MAX_SAFE_INTEGER))
+    .option('--seconds <number>', 'end after this time', natural(1, 2_000_000))
+    .option('--seed <number>', 'of all operations', natural(0, 2 ** 31 - 1), 1)
+    .addOption(
+      new Option('--workload <names...>', 'only these (default: all)').choices([
+        'mixed',
+        'fsx',
+        'holetest',
+        'cow-race',
+        'stale-pmd',
+        'collision',
+      ]),
+    )
+    .addOption(
+      new Option('--flavour <name>', 'the file system to be where they differ')
+        .choices(['ext4', 'xfs'])
+        .default('ext4'),
+    )
+    .option('--pool <directory>', 'make the pools there, leave one that failed (default: a temporary directory)')
+    .option('--json', 'print JSON')
+    .allowExcessArguments(false)
+    .action(async (options: StressCommandOptions) => {
+      const { stressCommand } = await import('./commands/stress.js')
+      status = await stressCommand(options)
     })
 }
 

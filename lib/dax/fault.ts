@@ -14,7 +14,7 @@
 import { Page } from '../constants.js'
 import { SlotState } from '../mm/slots.js'
 import { VmaFlag } from '../mm/vma.js'
-import { FaultKind } from '../stats.js'
+import { Counter, FaultKind } from '../stats.js'
 import { Access, FALLBACK, type Fault, WOULD_BLOCK } from './fault-context.js'
 import { fillIn, serveHugeFault } from './pmd-fault.js'
 import { servePageFault } from './pte-fault.js'
@@ -45,7 +45,10 @@ export function serveFault(
   const huge = kernel.hugePages && slotOf(kernel, vma, address) !== SlotState.Table
   const first = huge ? pgoff - (pgoff % Page.PmdPages) : pgoff
   const last = huge ? first + Page.PmdPages - 1 : pgoff
-  if (!locking.beginFault(kernel, inode, first, last, maySleep)) return WOULD_BLOCK
+  if (!locking.beginFault(kernel, inode, first, last, maySleep)) {
+    kernel.threads.count(kernel.self, Counter.RangeConflicts, 1)
+    return WOULD_BLOCK
+  }
   const fault: Fault = {
     vma,
     inode,

@@ -14,6 +14,7 @@ import { BugError, assert } from '../assert.js'
 import { ErrorNumber } from '../errors.js'
 import { Page } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
+import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { ThreadWord } from '../sync/threads.js'
 import { Wake } from '../sync/wait-table.js'
@@ -67,6 +68,7 @@ export function getUnlockedEntry(kernel: Kernel, inode: number, index: number, m
   for (;;) {
     const entry = kernel.tree.load(root, index)
     if (entry === NULL_ENTRY || !isLocked(entry)) return entry
+    kernel.threads.count(kernel.self, Counter.LockedEntries, 1)
     if (!maySleep) return errorEntry(ErrorNumber.EAGAIN)
     // Queued under the lock that showed us LOCKED: the unlocker, who needs the same lock, cannot miss us (K17).
     kernel.waits.prepare(kernel.self, inode, startOf(index, entry), true)
@@ -175,6 +177,7 @@ export function grabHugeEntry(kernel: Kernel, inode: number, start: number, mayS
     if (!kernel.tree.conflict(root, start, Page.PmdOrder, cursor)) {
       grabbed = addEmptyEntry(kernel, inode, start, Page.PmdOrder)
     } else if (cursor.order !== Page.PmdOrder) {
+      kernel.threads.count(kernel.self, Counter.HugeConflicts, 1)
       grabbed = errorEntry(ErrorNumber.EEXIST)
     } else {
       const entry = getUnlockedEntry(kernel, inode, start, maySleep)

@@ -14,6 +14,7 @@
  * Process-wide things that C++ knows by number (descriptors, addresses) are words of the header or of inodes, so that
  * any thread of the process can use them.
  */
+import { assert } from '../assert.js'
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
 import { FLAVOURS } from '../dax/flavour.js'
@@ -30,8 +31,9 @@ import { VmaTable } from '../mm/vma.js'
 import { PendingLines } from '../persist/pending-lines.js'
 import { RangeLock } from '../sync/range-lock.js'
 import { PmemError } from '../errors.js'
+import { Counter } from '../stats.js'
 import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
-import { Threads } from '../sync/threads.js'
+import { COUNTERS_MAX, Threads } from '../sync/threads.js'
 import { WaitTable } from '../sync/wait-table.js'
 import { getNumber } from '../sync/wide.js'
 import { TraceRing } from '../trace/trace-ring.js'
@@ -133,6 +135,7 @@ export interface Machine extends Kernel {
 
 /** Make the shared memory of a new mount. The pools are ready; descriptors and state are the mount's to fill in. */
 export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
+  assert(Counter.Count <= COUNTERS_MAX, 'more counters than a thread record has room for')
   const layout = layoutOf(config)
   const buffer = new SharedArrayBuffer(layout.words * 4)
   const words = new AtomicWords(buffer)

@@ -77,14 +77,20 @@ export class UffdPageTable implements PageTable {
     const address = this.vmas.addressOfPage(vma, pgoff)
     const inode = this.vmas.inodeOf(vma)
     const offset = pgoff * Page.Size
+    const lock = this.inodes.at(inode) + InodeWord.Copies
+    mutexLock(this.words, lock)
     // A page of the file that is mapped (protected) makes way; a copy that is already there is never dropped.
-    if (this.#entryAt(address) === Pte.Anonymous) return this.makeWritable(vma, pgoff)
+    if (this.#entryAt(address) === Pte.Anonymous) {
+      mutexUnlock(this.words, lock)
+      return this.makeWritable(vma, pgoff)
+    }
     this.addon.dropPages(address, Page.Size)
     const cached = this.#isCached(inode, offset)
     const from = cached
       ? this.inodes.number(inode, InodeWord.CacheBase) + offset
       : this.#sourceAddress(vma, pgoff, source)
     const error = this.#copy(address, from, 0)
+    mutexUnlock(this.words, lock)
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
   }
 
@@ -97,7 +103,8 @@ export class UffdPageTable implements PageTable {
     const mode = writable ? 0 : Resolve.Wp
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 || source === PageSource.Zero) {
       // A new or private huge page: nothing is mapped ahead, the waiting access is woken and fills in what it needs.
-      this.addon.dropPages(address, Page.PmdSize)
+      // A private copy may have come first, by a fault of 4 KiB whose table is not noted yet: it stays (B19).
+      this.unmapRange(vma, address, Page.PmdSize)
       return this.#wake(address, Page.PmdSize)
     }
     if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
@@ -109,7 +116,7 @@ export class UffdPageTable implements PageTable {
 
   unmapRange(vma: number, address: number, length: number): Errno {
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0) return this.addon.dropPages(address, length)
-    return this.#dropFilePages(address, length)
+    return this.#dropFilePages(this.vmas.inodeOf(vma), address, length)
   }
 
   unmapPages(inode: number, pgoff: number, count: number): Errno {
@@ -167,17 +174,29 @@ export class UffdPageTable implements PageTable {
     return this.inodes.number(this.vmas.inodeOf(vma), InodeWord.MediaBase) + pgoff * Page.Size
   }
 
-  /** Drop what a private mapping shows of the file, not its copies. No new copy can appear: the entry is locked. */
-  #dropFilePages(address: number, length: number): Errno {
-    for (let done = 0; done < length; done += SCAN_PAGES * Page.Size) {
-      const bytes = Math.min(SCAN_PAGES * Page.Size, length - done)
-      const error = this.addon.pageTableEntries(address + done, bytes, this.#entries)
-      if (error < 0) return error
-      for (let page = 0; page < bytes / Page.Size; page++) {
-        if (((this.#entries[page] as number) & Pte.File) === 0) continue
-        const dropped = this.addon.dropPages(address + done + page * Page.Size, Page.Size)
-        if (dropped < 0) return dropped
-      }
+  /**
+   * Drop what a private mapping shows of the file, not its copies. From the look to the drop no page may become a copy:
+   * the caller need not hold the entries, so the mutex of mapPrivateCopy sees to that, as the page-table lock does in
+   * the kernel (B29).
+   */
+  #dropFilePages(inode: number, address: number, length: number): Errno {
+    const lock = this.inodes.at(inode) + InodeWord.Copies
+    let error: Errno = 0
+    for (let done = 0; error >= 0 && done < length; done += SCAN_PAGES * Page.Size) {
+      mutexLock(this.words, lock)
+      error = this.#dropFilePagesLocked(address + done, Math.min(SCAN_PAGES * Page.Size, length - done))
+      mutexUnlock(this.words, lock)
+    }
+    return error < 0 ? error : 0
+  }
+
+  #dropFilePagesLocked(address: number, bytes: number): Errno {
+    const error = this.addon.pageTableEntries(address, bytes, this.#entries)
+    if (error < 0) return error
+    for (let page = 0; page < bytes / Page.Size; page++) {
+      if (((this.#entries[page] as number) & Pte.File) === 0) continue
+      const dropped = this.addon.dropPages(address + page * Page.Size, Page.Size)
+      if (dropped < 0) return dropped
     }
     return 0
   }

@@ -39,6 +39,7 @@ import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
 import { TraceFeed, type TraceListener } from './trace-feed.js'
 import { type TracePrint, startTracePrint } from './trace-print.js'
+import { type VerifyReport, verifyMachine } from './verify-machine.js'
 import { abandonAll, endService, leaveUsers, reapThreads, unmount } from './unmount.js'
 
 export interface OpenOptions {
@@ -270,6 +271,18 @@ export class Pmem implements Disposable, FileOwner {
     this.#requireOpen('stats')
     this.calls.requireAlive('stats')
     return collectStats(this.#machine)
+  }
+
+  /**
+   * Check every invariant of the mount: trees, entry locks, marks, blocks and their owners, page tables, clean pages
+   * against media, pools. Calls of other threads wait meanwhile, and so do their faults on the file being looked at.
+   *
+   * Return: how much was looked at. Errors: BugError with a dump of what is wrong. Source: fs/verify-machine.ts.
+   */
+  verify(): VerifyReport {
+    this.#requireOpen('verify')
+    this.calls.requireAlive('verify')
+    return verifyMachine(this.#machine)
   }
 
   /**

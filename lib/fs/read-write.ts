@@ -70,16 +70,14 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
     if (state < 0) return done > 0 ? done : state
     // The kernel copies upwards: the first byte of each page is what faults. A host memcpy may begin elsewhere.
     const faultsIn = !machine.trace.isOn || addon.touchPages(address + done, 1, true) >= 0
+    let source = 0
+    if (media.isCached(inode, at, step)) source = inodes.number(inode, InodeWord.CacheBase) + at
+    else if (state === BlockState.Written) source = inodes.number(inode, InodeWord.MediaBase) + at
     let copied: Errno
     if (!faultsIn) copied = -ErrorNumber.EFAULT
-    else if (media.isCached(inode, at, step)) {
-      copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.CacheBase) + at, step)
-    } else if (state === BlockState.Written) {
-      copied = addon.copyMemory(address + done, inodes.number(inode, InodeWord.MediaBase) + at, step)
-    } else {
-      copied = addon.fillMemory(address + done, 0, step)
-    }
-    const failure = copied <= 0 ? copyFailure(machine, address + done) : 0
+    else if (source !== 0) copied = addon.copyMemory(address + done, source, step)
+    else copied = addon.fillMemory(address + done, 0, step)
+    const failure = copied <= 0 ? copyFailure(machine, source) : 0
     if (copied < step) accessFailed(machine, address + done + Math.max(copied, 0), true)
     if (failure < 0) return done > 0 ? done : failure
     done += copied
@@ -88,9 +86,15 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
   return done
 }
 
-/** Media that was cut short by a stranger is EIO, a buffer that cannot be written EFAULT. The copy says only EFAULT. */
-function copyFailure(machine: Machine, address: number): Errno {
-  return machine.addon.touchPages(address, 1, true) < 0 ? -ErrorNumber.EFAULT : -ErrorNumber.EIO
+/**
+ * Media that was cut short by a stranger is EIO, a buffer that cannot be written EFAULT. The copy says only EFAULT.
+ * Ask the source, which nobody but a stranger takes away while we hold i_rwsem: the buffer may be a mapping whose
+ * page was past the end, and is not any more.
+ * source: its address, 0 for a hole.
+ */
+function copyFailure(machine: Machine, source: number): Errno {
+  const lost = source !== 0 && machine.addon.touchPages(source, 1, false) < 0
+  return lost ? -ErrorNumber.EIO : -ErrorNumber.EFAULT
 }
 
 /** Return: BlockState of a page, or -EIO when it is poisoned (K107). */

@@ -161,6 +161,15 @@ export class PfnAllocator {
   }
 
   /**
+   * Are all of `count` pages from `pfn` on allocated? Context: no lock: true of pages the caller keeps from being
+   * freed.
+   */
+  isAllocated(pfn: number, count: number): boolean {
+    if (!this.#isPfn(pfn) || !this.#isPfn(pfn + count - 1)) return false
+    return countBits(this.#words, this.#bitmap, pfn - FIRST_PFN, pfn - FIRST_PFN + count) === count
+  }
+
+  /**
    * Poison stays until it is cleared, by a write that repairs (K108) or because the page is allocated anew: a file
    * system zeroes new blocks through the driver, which repairs them.
    * Context: no lock; any thread.

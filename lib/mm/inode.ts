@@ -14,6 +14,7 @@
  *   Pages       i_pages: TreeRoot and everything below, entry words (leaf). Type-stable: never reset, so that it can
  *               be taken on the word of the reverse map, whatever has become of the file (dax/memory-failure.ts)
  *   Mmap        i_mmap: MmapHead and the NextInFile links (leaf)
+ *   Copies      the page-table lock of private mappings: a page becoming a copy against one being dropped (leaf)
  *   Size…       written under Rwsem and the exclusive range; read anywhere through sizeOf (two words, see there)
  */
 import { assert } from '../assert.js'
@@ -69,6 +70,7 @@ export const enum InodeWord {
   TreeRoot = 20,
   /** A seqlock over the two words of the size: odd while they change. */
   SizeSequence = 32,
+  Copies = 33,
   Size = 34,
   CacheFd = 36,
   MediaFd = 37,

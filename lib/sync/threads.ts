@@ -1,7 +1,7 @@
 /**
  * The thread table: one record for each JS thread that runs kernel code (a CPU of the emulated machine).
  *
- *   record    128 words: 24 of state, then 52 counters of two words (low, high)
+ *   record    160 words: 24 of state, then 68 counters of two words (low, high)
  *   owner     the thread itself writes its record; others read the atomic words and write WakeWord
  *   init      zero memory is a valid empty table
  *   limits    a thread waits for one thing at a time and holds at most one shared and one exclusive file range, so one
@@ -40,7 +40,7 @@ export const enum ThreadWord {
   /** Who makes the accesses of this thread now: AccessMode. Atomic, written by the owner. */
   AccessMode = 17,
   Counters = 24,
-  Size = 128,
+  Size = 160,
 }
 
 /** On whose behalf a thread touches memory, which decides how a fault is traced. */

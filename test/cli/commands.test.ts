@@ -15,6 +15,13 @@ interface Probed {
   capabilities: Capability[]
 }
 
+interface Stressed {
+  ok: boolean
+  seed: number
+  operations: number
+  workloads: { workload: string; operations: Record<string, number> }[]
+}
+
 interface Stated {
   mountedBy: number | null
   size: number
@@ -57,6 +64,12 @@ describe('cli', () => {
       [['demo', '--rounds', 'many'], /whole number from 1/],
       [['demo', '--rounds', '0'], /whole number from 1/],
       [['demo', '--seed', '-1'], /whole number from 0/],
+      [['stress', '--threads', '1'], /whole number from 2/],
+      [['stress', '--files', '99'], /whole number from 1 to 15/],
+      [['stress', '--operations', '0'], /whole number from 1/],
+      [['stress', '--workload', 'holtest'], /Allowed choices are mixed, fsx, holetest/],
+      [['stress', '--flavour', 'ntfs'], /Allowed choices are ext4, xfs/],
+      [['stress', 'mixed'], /too many arguments/],
     ]
     for (const [args, message] of wrong) {
       it(`turns down '${args.join(' ')}' with status 2`, () => {
@@ -150,6 +163,34 @@ describe('cli', () => {
       expect(extents.map(({ start }) => start)).to.deep.equal([0, ...ends.slice(0, -1)])
       expect(ends.at(-1)).to.equal(2 ** 20)
       expect(runCli(['stat', path]).stdout).to.match(/written\s+│\s+8192 │\s+12288/)
+    })
+  })
+
+  describe('stress', () => {
+    it('prints what it did, by workload and operation, as a table and as JSON', function () {
+      requireUserfaultfd(this)
+      const args = ['stress', '--operations', '500', '--workload', 'stale-pmd', 'collision', '--threads', '2']
+      const people = runCli(args)
+      expect(people.status, people.stderr).to.equal(0)
+      expect(people.stdout).to.match(/│ stale-pmd +│ +[\d,]+ │/)
+      expect(people.stdout).to.match(/^ok no mismatch: [\d,]+ operations in \d+ s, .* seed 1$/m)
+      const { status, stdout } = runCli([...args, '--json', '--seed', '5'])
+      expect(status).to.equal(0)
+      const { ok, seed, operations, workloads } = JSON.parse(stdout) as Stressed
+      expect({ ok, seed, workloads: workloads.map(({ workload }) => workload) }).to.deep.equal({
+        ok: true,
+        seed: 5,
+        workloads: ['stale-pmd', 'collision'],
+      })
+      const sum = workloads.flatMap((each) => Object.values(each.operations)).reduce((one, other) => one + other, 0)
+      expect(operations).to.equal(sum).and.at.least(500)
+    })
+
+    it('with a pool that cannot be made fails in one line', function () {
+      requireUserfaultfd(this)
+      const { status, stderr } = runCli(['stress', '--seconds', '1', '--pool', '/dev/null/pools'])
+      expect(status).to.equal(1)
+      expectPlainFailure(stderr)
     })
   })
 

@@ -2,17 +2,14 @@
 import { expect } from 'chai'
 import { mkdirSync, rmSync } from 'node:fs'
 import { type DaxFile, type DaxMapping, type MountOptions, PmemError, type Pmem, mount } from '../../lib/index.js'
-import { rootOf } from '../../lib/dax/grab-entry.js'
 import type { Errno } from '../../lib/errors.js'
 import { errnoName } from '../../lib/errors.js'
 import type { Machine } from '../../lib/fault/machine.js'
-import { settle } from '../../lib/fault/settle.js'
 import { liveInodes } from '../../lib/fs/inode-cache.js'
 import { machineOf } from '../../lib/fs/mount.js'
 import { readBytes } from '../../lib/fs/read-write.js'
 import { MapFlag, Prot } from '../../lib/fs/vm/abi.js'
 import { vmMmap, vmMunmap } from '../../lib/fs/vm/map.js'
-import { verifyTree } from '../../lib/tree/dump.js'
 import { PAGE, type ReferenceFile, type ReferenceMapping, isEqual, pagesIn } from './system-calls-reference.js'
 
 export interface Open {
@@ -176,12 +173,7 @@ export class World {
   }
 
   verifyInside(): void {
-    const { machine } = this
-    settle(machine)
-    let nodes = 0
-    for (const inode of liveInodes(machine)) nodes += verifyTree(machine.tree, rootOf(machine, inode))
-    expect(machine.tree.pool.inUse, 'tree nodes in use').to.equal(nodes)
-    machine.pfns.verify()
+    this.pmem.verify()
   }
 
   /** Everything goes, and nothing may be left. */
