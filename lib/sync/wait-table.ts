@@ -1,7 +1,8 @@
 /**
  * Hashed wait queues for entry locks (rules K10–K17).
  *
- *   bucket    3 words: mutex, head, tail. The queue links thread records (WaitNext, WaitPrevious), first come first out
+ *   bucket    3 words: mutex, head, tail. The queue links thread records (WaitNext, WaitPrevious): first non-exclusive
+ *             waiters, then exclusive ones, first come first out, so that a wake of one passes all of the others (K16)
  *   key       (mapping, index of the first page of the entry). Different keys share a bucket; a wake passes over them
  *   init      zero memory is a valid empty table
  *   size      any power of two; tests use 1, where everything collides
@@ -56,11 +57,8 @@ export class WaitTable {
     words.set(record + ThreadWord.WaitExclusive, exclusive ? 1 : 0)
     const bucket = this.#bucketOf(mapping, index)
     mutexLock(words, bucket + BucketWord.Mutex)
-    const tail = words.get(bucket + BucketWord.Tail)
-    words.set(record + ThreadWord.WaitNext, 0)
-    words.set(record + ThreadWord.WaitPrevious, tail)
-    words.set(tail === 0 ? bucket + BucketWord.Head : this.threads.at(tail) + ThreadWord.WaitNext, thread)
-    words.set(bucket + BucketWord.Tail, thread)
+    if (exclusive) this.#link(bucket, thread, words.get(bucket + BucketWord.Tail), 0)
+    else this.#link(bucket, thread, 0, words.get(bucket + BucketWord.Head))
     mutexUnlock(words, bucket + BucketWord.Mutex)
   }
 
@@ -120,6 +118,16 @@ export class WaitTable {
   #bucketOf(mapping: number, index: number): number {
     const hash = Math.imul(Math.imul(mapping, 0x85ebca6b) ^ index, 0x9e3779b1)
     return this.base + (((hash ^ (hash >>> 15)) >>> 0) & (this.buckets - 1)) * BucketWord.Size
+  }
+
+  /** previous, next: neighbours of the new one, 0 at an end. Context: bucket mutex held. */
+  #link(bucket: number, thread: number, previous: number, next: number): void {
+    const { words } = this
+    const record = this.threads.at(thread)
+    words.set(record + ThreadWord.WaitNext, next)
+    words.set(record + ThreadWord.WaitPrevious, previous)
+    words.set(previous === 0 ? bucket + BucketWord.Head : this.threads.at(previous) + ThreadWord.WaitNext, thread)
+    words.set(next === 0 ? bucket + BucketWord.Tail : this.threads.at(next) + ThreadWord.WaitPrevious, thread)
   }
 
   /** Context: bucket mutex held. */

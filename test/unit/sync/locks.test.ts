@@ -199,9 +199,9 @@ describe('sync locks', () => {
       await Promise.all(ends)
     })
 
-    it('K14: Next wakes non-exclusive waiters on the way, and they use up no wake-up', async () => {
-      const ends = await sleepers([3, false], [3, true], [3, true])
-      expect(table.wake(MAPPING, 3, Wake.Next)).to.equal(2)
+    it('K14, K16: Next wakes every non-exclusive waiter, wherever it queued; they use up no wake-up', async () => {
+      const ends = await sleepers([3, false], [3, true], [3, true], [3, false], [3, false])
+      expect(table.wake(MAPPING, 3, Wake.Next)).to.equal(4)
       expect(table.wake(MAPPING, 3, Wake.Next)).to.equal(1)
       expect(table.wake(MAPPING, 3, Wake.Next)).to.equal(0)
       bench.release()
