@@ -77,6 +77,18 @@ export function getUnlockedEntry(kernel: Kernel, inode: number, index: number, m
 }
 
 /**
+ * Wait once for someone else's entry lock, without a place in the order of those who want it (wait_entry_unlocked;
+ * K14): who waits here may find on waking that the page is no longer what it came for, and passes no wake-up on.
+ * Context: i_pages held on entry and dropped on return. The inode may be another file's by then: look again from the
+ * page, not from the entry (B26).
+ */
+export function waitEntryUnlocked(kernel: Kernel, inode: number, index: number, entry: Entry): void {
+  kernel.waits.prepare(kernel.self, inode, startOf(index, entry), false)
+  unlockPages(kernel, inode)
+  kernel.waits.sleep(kernel.self)
+}
+
+/**
  * Looked at it, and does not lock it after all: pass the wake-up on (put_unlocked_entry).
  * Context: i_pages held.
  */

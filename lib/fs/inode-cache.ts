@@ -192,7 +192,8 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
   const at = inodes.at(inode)
   const media = openMedia(machine, request)
   try {
-    for (let word = 0; word < InodeWord.RecordSize; word++) words.set(at + word, 0)
+    // All but i_pages: a memory failure that comes too late for the last file may be looking (memory-failure.ts).
+    for (let word = 0; word < InodeWord.RecordSize; word++) if (word !== InodeWord.Pages) words.set(at + word, 0)
     words.store(at + InodeWord.State, InodeState.Loading)
     inodes.setWord(inode, InodeWord.MediaFd, media.fd)
     inodes.setWord(inode, InodeWord.CacheFd, -1)

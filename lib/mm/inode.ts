@@ -11,7 +11,8 @@
  *   RangeLock   invalidate_lock: no fault while pages leave the file
  *   Sync        one data sync at a time: a second fsync may not return before the first has written (see writeback.ts)
  *   Blocks      ilock: BlockRoot, UnfencedRoot
- *   Pages       i_pages: TreeRoot and everything below, entry words (leaf)
+ *   Pages       i_pages: TreeRoot and everything below, entry words (leaf). Type-stable: never reset, so that it can
+ *               be taken on the word of the reverse map, whatever has become of the file (dax/memory-failure.ts)
  *   Mmap        i_mmap: MmapHead and the NextInFile links (leaf)
  *   Size…       written under Rwsem and the exclusive range; read anywhere through sizeOf (two words, see there)
  */

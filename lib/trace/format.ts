@@ -17,8 +17,9 @@
  *   truncate_inode_pages_range          first and last byte (-1: to the end)
  *   invalidate_inode_pages2_range       first and last page
  *   dax_zero_range                      first byte, length
+ *   memory_failure_event                page frame number; result: FailureResult
  */
-import { FaultResult, TRACE_NAMES, Trace, TraceFault } from './tracepoints.js'
+import { FailureResult, FaultResult, TRACE_NAMES, Trace, TraceFault } from './tracepoints.js'
 import type { TraceRecord } from './trace-ring.js'
 
 /** What only the reader of a trace knows. */
@@ -89,6 +90,8 @@ export function formatRecord(record: TraceRecord, naming: TraceNaming): string {
       return `${name}: start=${a} end=${b}`
     case Trace.ZeroRange:
       return `${name}: pos=${formatByte(a)} len=${formatByte(b)}`
+    case Trace.MemoryFailure:
+      return `${name}: pfn ${hex(a)}: recovery action for dax page: ${formatFailure(record)}`
     default:
       return `${name}: ${numbers.join(' ')}`
   }
@@ -121,6 +124,10 @@ function sharing(record: TraceRecord): string {
 function formatResult(record: TraceRecord): string {
   const names = RESULTS.filter(([bit]) => (record.result & bit) !== 0).map(([, name]) => name)
   return names.length === 0 ? '' : ` ${names.join('|')}`
+}
+
+function formatFailure(record: TraceRecord): string {
+  return record.result === (FailureResult.Recovered as number) ? 'Recovered' : 'Failed'
 }
 
 function formatByte(byte: number): string {

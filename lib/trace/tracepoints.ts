@@ -27,6 +27,7 @@ export const enum Trace {
   TruncateInodePages = 18,
   InvalidateInodePages2 = 19,
   ZeroRange = 20,
+  MemoryFailure = 21,
 }
 
 export const TRACE_NAMES = [
@@ -51,6 +52,7 @@ export const TRACE_NAMES = [
   'truncate_inode_pages_range',
   'invalidate_inode_pages2_range',
   'dax_zero_range',
+  'memory_failure_event',
 ] as const
 
 export type TraceName = (typeof TRACE_NAMES)[number]
@@ -71,4 +73,10 @@ export const enum FaultResult {
   Fallback = 0x800,
   DoneCow = 0x1000,
   NeedDsync = 0x2000,
+}
+
+/** Result of a memory failure (enum mf_result), as far as it can happen to a DAX page. */
+export const enum FailureResult {
+  Failed = 1,
+  Recovered = 3,
 }

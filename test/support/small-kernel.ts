@@ -52,6 +52,8 @@ export interface SmallHandle {
   readonly words: SharedArrayBuffer
   /** Cache, media, page tables. */
   readonly memory: SharedArrayBuffer
+  /** Of the device. */
+  readonly capacityPages: number
 }
 
 export interface SmallKernel extends Kernel {
@@ -64,7 +66,7 @@ export interface SmallKernel extends Kernel {
   readonly extentPool: ExtentPool
 }
 
-function layoutOf(): Record<
+function layoutOf(capacityPages: number): Record<
   'threads' | 'waits' | 'inodes' | 'vmas' | 'pfns' | 'pending' | 'extents' | 'slots' | 'trace' | 'nodes',
   number
 > & {
@@ -77,7 +79,7 @@ function layoutOf(): Record<
     waits: take(WaitTable.wordsFor(Small.WaitBuckets)),
     inodes: take(InodeTable.wordsFor(Small.Files)),
     vmas: take(VmaTable.wordsFor(Small.Mappings)),
-    pfns: take(PfnAllocator.wordsFor(Small.Capacity)),
+    pfns: take(PfnAllocator.wordsFor(capacityPages)),
     pending: take(PendingLines.wordsFor(Small.PendingLines)),
     extents: take(ExtentPool.wordsFor(Small.Extents)),
     slots: take(2),
@@ -87,16 +89,20 @@ function layoutOf(): Record<
   }
 }
 
-/** A new machine with files 1 and 2, each of FILE_PAGES pages of hole. */
-export function smallKernel(): SmallKernel {
-  const layout = layoutOf()
+/**
+ * A new machine with files 1 and 2, each of FILE_PAGES pages of hole. A device of 512 pages or more has room for 2 MiB
+ * entries; cache, media and page tables stay as small as the files.
+ */
+export function smallKernel(capacityPages: number = Small.Capacity): SmallKernel {
+  const layout = layoutOf(capacityPages)
   const mediaBytes = MemoryMedia.bytesFor(Small.Files, Small.Pages)
   const handle: SmallHandle = {
     words: new SharedArrayBuffer(layout.words * 4),
     memory: new SharedArrayBuffer(mediaBytes + ModelPageTable.bytesFor(Small.Mappings, Small.Pages)),
+    capacityPages,
   }
   const words = new AtomicWords(handle.words)
-  new PfnAllocator(words, layout.pfns, Small.Capacity).initialise()
+  new PfnAllocator(words, layout.pfns, capacityPages).initialise()
   new ExtentPool(words, layout.extents, Small.Extents).initialise()
   new NodePool(words, layout.nodes, Small.TreeNodes, Small.TreeBits).initialise()
   const inodes = new InodeTable(words, layout.inodes, Small.Files)
@@ -109,7 +115,7 @@ export function smallKernel(): SmallKernel {
 
 /** The same machine as the calling thread sees it; takes a thread record. */
 export function attachSmall(handle: SmallHandle): SmallKernel {
-  const layout = layoutOf()
+  const layout = layoutOf(handle.capacityPages)
   const words = new AtomicWords(handle.words)
   const ports = new PortTrace()
   const threads = new Threads(words, layout.threads, Small.Threads)
@@ -117,7 +123,7 @@ export function attachSmall(handle: SmallHandle): SmallKernel {
   const vmas = new VmaTable(words, layout.vmas, Small.Mappings, inodes)
   const media = new MemoryMedia(handle.memory, 0, Small.Files, Small.Pages, words, ports)
   const tables = MemoryMedia.bytesFor(Small.Files, Small.Pages)
-  const pfns = new PfnAllocator(words, layout.pfns, Small.Capacity)
+  const pfns = new PfnAllocator(words, layout.pfns, handle.capacityPages)
   const nodePool = new NodePool(words, layout.nodes, Small.TreeNodes, Small.TreeBits)
   const extentPool = new ExtentPool(words, layout.extents, Small.Extents)
   return {

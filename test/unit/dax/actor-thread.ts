@@ -1,8 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { deleteEntries } from '../../../lib/dax/invalidate.js'
+import { memoryFailure } from '../../../lib/dax/memory-failure.js'
 import { drainUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
 import { attachSmall } from '../../support/small-kernel.js'
-import { type ActorData, Gate, type Job } from './actor.js'
+import { Sigbus } from '../../support/model-page-table.js'
+import { type ActorData, Gate, type Job, SIGBUS } from './actor.js'
 
 const data = workerData as ActorData
 const kernel = attachSmall(data.handle)
@@ -16,11 +18,20 @@ parentPort?.on('message', (job: Job) => {
     Atomics.store(gate, Gate.Paused, 1)
     Atomics.wait(gate, Gate.Go, 0)
   }
-  const result = perform(job)
+  const result = outcomeOf(job)
   Atomics.add(gate, Gate.Done, 1)
   parentPort?.postMessage(result)
 })
 parentPort?.postMessage(0)
+
+function outcomeOf(job: Job): number {
+  try {
+    return perform(job)
+  } catch (error) {
+    if (error instanceof Sigbus) return SIGBUS
+    throw error
+  }
+}
 
 function perform(job: Job): number {
   switch (job.kind) {
@@ -35,6 +46,8 @@ function perform(job: Job): number {
       return writebackRange(kernel, job.inode, job.first, job.last)
     case 'drain':
       return drainUnfenced(kernel, job.inode)
+    case 'fail':
+      return memoryFailure(kernel, job.pfn)
     case 'stop':
       return 0
   }

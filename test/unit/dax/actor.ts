@@ -18,6 +18,7 @@ export type Job = {
   | { readonly kind: 'delete'; readonly inode: number; readonly first: number; readonly last: number }
   | { readonly kind: 'sync'; readonly inode: number; readonly first: number; readonly last: number }
   | { readonly kind: 'drain'; readonly inode: number }
+  | { readonly kind: 'fail'; readonly pfn: number }
   | { readonly kind: 'stop' }
 )
 
@@ -25,6 +26,9 @@ export interface ActorData {
   readonly handle: SmallHandle
   readonly gate: SharedArrayBuffer
 }
+
+/** In place of the byte of a load or store that could not be made. */
+export const SIGBUS = -1000
 
 export const enum Gate {
   /** 1: the thread has stopped where it was told to. */
@@ -53,7 +57,7 @@ export class Actor {
     return actor
   }
 
-  /** Return: what the job gave (a byte, a count, an errno), once it is done. */
+  /** Return: what the job gave (a byte, a count, an errno; SIGBUS), once it is done. */
   async run(job: Job): Promise<number> {
     Atomics.store(this.#gate, Gate.Go, 0)
     this.#worker.postMessage(job)
