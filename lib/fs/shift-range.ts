@@ -6,9 +6,10 @@
  * the whole truth; then entries and cache behind the point go, and every page is filled from media at its new place.
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { noteBadBlocksLocked } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
-import { drainUnfencedLocked, writebackRange } from '../dax/writeback.js'
+import { LOST, drainUnfencedLocked, saveRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
@@ -49,6 +50,7 @@ export function shiftRange(machine: Machine, inode: number, offset: number, leng
   if (error >= 0) error = moveBlocks(machine, inode, point, pages, insert)
   if (error >= 0)
     error = insert ? moveUp(machine, inode, offset, length, size) : moveDown(machine, inode, offset, length, size)
+  if (error >= 0) error = noteBadBlocksLocked(machine, inode)
   mutexUnlock(machine.words, sync)
   if (error < 0) return error
   inodes.setSize(inode, newSize)
@@ -63,11 +65,18 @@ function writebackAround(machine: Machine, inode: number, point: number, pages: 
   let error: Errno
   if (!insert) {
     // The first range ends with the page of the point: filemap_write_and_wait_range(ioffset, offset).
-    error = writebackRange(machine, inode, point, point)
-    if (error >= 0) error = writebackRange(machine, inode, point + pages, LAST_INDEX)
-    if (error >= 0) error = writebackRange(machine, inode, point, LAST_INDEX, false)
-  } else error = writebackRange(machine, inode, point, LAST_INDEX)
-  return error < 0 ? error : drainUnfencedLocked(machine, inode)
+    error = saveAll(machine, inode, point, point)
+    if (error >= 0) error = saveAll(machine, inode, point + pages, LAST_INDEX)
+    if (error >= 0) error = saveAll(machine, inode, point, LAST_INDEX, false)
+  } else error = saveAll(machine, inode, point, LAST_INDEX)
+  if (error >= 0) error = drainUnfencedLocked(machine, inode)
+  return error === LOST ? 0 : error
+}
+
+/** Bad pages move with the others; what was stored to them is lost already. */
+function saveAll(machine: Machine, inode: number, first: number, last: number, traced = true): Errno {
+  const error = saveRange(machine, inode, first, last, traced)
+  return error === LOST ? 0 : error
 }
 
 /** ext4 drops private copies from the point on, xfs leaves them where they were (FACTS 13). */

@@ -9,6 +9,7 @@
 import { Page } from '../../lib/constants.js'
 import { type Errno, ErrorNumber } from '../../lib/errors.js'
 import type { Media } from '../../lib/media/media.js'
+import type { BadRun } from '../../lib/media/page-poison.js'
 import type { SharedWords } from '../../lib/sync/shared-words.js'
 import type { PortTrace } from './port-trace.js'
 
@@ -112,6 +113,12 @@ export class MemoryMedia implements Media {
 
   commitBlocks(): Errno {
     return 0
+  }
+
+  noteBadBlocks(inode: number, runs: readonly BadRun[]): Errno {
+    const parts = runs.map(({ first, count, latent }) => `${first}+${count}${latent ? ' latent' : ''}`)
+    this.trace.note(`bad-blocks ${inode}: ${parts.join(', ')}`)
+    return this.failure
   }
 
   resizeCache(): Errno {
