@@ -1,12 +1,13 @@
 /** Flush by line (dax_flush with the user's eyes: clwb of a range of a mapping), before a fence makes it durable. */
 import { Page } from '../constants.js'
-import type { Errno } from '../errors.js'
+import { type Errno, ErrorNumber } from '../errors.js'
 import { InodeWord } from '../mm/inode.js'
 import { ExtentCursor } from '../tree/extent-tree.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Cursor } from '../tree/cursor.js'
 import { Mark } from '../tree/root.js'
+import { nextKnownBad } from './bad-blocks.js'
 import { lockPages, rootOf, unlockPages } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
 
@@ -21,7 +22,7 @@ const LINES_MASKED = 32
  * equal.
  *
  * Context: holds no lock; sleeps while a truncate has the range.
- * Return: lines put on their way, or -errno.
+ * Return: lines put on their way, or -errno: EIO for a bad page, whose stores are lost.
  */
 export function flushRange(kernel: Kernel, inode: number, offset: number, length: number): Errno {
   if (length === 0) return 0
@@ -55,6 +56,7 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
 function flushLines(kernel: Kernel, inode: number, page: number, from: number, to: number): Errno {
   // A fault sets DIRTY before it fills the cache (K52). No store can have been made to a page that is not there yet.
   if (!kernel.media.isCached(inode, page * Page.Size, Page.Size)) return 0
+  if (nextKnownBad(kernel, inode, page, page + 1) >= 0) return -ErrorNumber.EIO
   const differing = kernel.media.diffPage(inode, page)
   if (differing < 0) return differing
   let flushed = 0

@@ -23,12 +23,16 @@
  * once; to a process of many threads that share one handler that would be its end, whoever used the page.
  */
 import { BugError } from '../assert.js'
+import { Page } from '../constants.js'
 import { ErrorNumber, type Errno } from '../errors.js'
+import { InodeFlag } from '../mm/inode.js'
 import { PageOwner } from '../media/page-owners.js'
-import { FailureResult, Trace } from '../trace/tracepoints.js'
+import { FailureResult } from '../trace/tracepoints.js'
 import { type Entry, NULL_ENTRY, isData, isLocked, orderOf, pfnOf } from '../tree/entry.js'
 import { lockEntry, lockPages, rootOf, startOf, unlockEntry, unlockPages, waitEntryUnlocked } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
+import { noteBadBlocks } from './bad-blocks.js'
+import { traceFailure } from './trace.js'
 
 /** A page found by its number, with the entry that maps it locked. Filled by lockPage. */
 export class LockedPage {
@@ -104,6 +108,8 @@ export function unlockMappingEntry(kernel: Kernel, inode: number, index: number,
 /** The pages a failure took out of page tables; the one that is bad is among them. */
 export class FailedRange {
   inode = 0
+  /** Of the file. */
+  name = ''
   /** First page of the file, and how many: 1, or 512 for a 2 MiB entry. */
   first = 0
   pages = 0
@@ -115,8 +121,9 @@ export class FailedRange {
  * The page `pfn` has an uncorrectable error, as a machine check reports it.
  *
  * range: filled in when it is wanted and the call succeeds.
- * Context: any thread, holding nothing; sleeps while the entry is locked.
- * Return: 0; -EBUSY when no entry maps the page: nobody can be reading it, nothing is marked (S4.5).
+ * Context: any thread, holding nothing; sleeps while the entry is locked; takes the Sync mutex inside the entry lock.
+ * Return: 0; -EBUSY when no entry maps the page: nobody can be reading it, nothing is marked (S4.5); -errno of the host
+ * when the bad page could not be noted for the next mount: it is bad all the same.
  */
 export function memoryFailure(kernel: Kernel, pfn: number, range = new FailedRange()): Errno {
   const page = new LockedPage()
@@ -125,9 +132,14 @@ export function memoryFailure(kernel: Kernel, pfn: number, range = new FailedRan
     return -ErrorNumber.EBUSY
   }
   const { inode, pgoff, entry } = page
+  kernel.inodes.setFlags(inode, InodeFlag.BadBlocks)
   kernel.pfns.setPoison(pfn)
-  const error = unmapEntry(kernel, inode, pgoff, entry)
+  let error = unmapEntry(kernel, inode, pgoff, entry)
+  // What was flushed and not fenced is lost with the page.
+  kernel.pending.dropRange(inode, pgoff * Page.Size, (pgoff + 1) * Page.Size)
+  if (error >= 0) error = noteBadBlocks(kernel, inode)
   range.inode = inode
+  range.name = kernel.inodes.nameOf(inode)
   range.first = startOf(pgoff, entry)
   range.pages = 1 << orderOf(entry)
   range.pgoff = pgoff
@@ -147,9 +159,4 @@ export function unmapEntry(kernel: Kernel, inode: number, index: number, entry: 
 /** Is this an entry that maps page `pgoff` of its file to `pfn`? */
 function isPageOf(entry: Entry, pgoff: number, pfn: number): boolean {
   return isData(entry) && pfnOf(entry) + (pgoff - startOf(pgoff, entry)) === pfn
-}
-
-/** inode: 0 when the page is in no file. */
-function traceFailure(kernel: Kernel, pfn: number, inode: number, result: FailureResult): void {
-  if (kernel.trace.isOn) kernel.trace.emit(Trace.MemoryFailure, kernel.self, inode, 0, 0, result, pfn)
 }

@@ -19,6 +19,7 @@ import { Counter, FaultKind } from '../stats.js'
 import { FaultResult, Trace } from '../trace/tracepoints.js'
 import { type Entry, errnoOf, isData, isErrorEntry, isPmd } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
+import { isBadPage } from './bad-blocks.js'
 import { allocateBlock, lookupBlock } from './blocks.js'
 import { type Fault, WOULD_BLOCK } from './fault-context.js'
 import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from './grab-entry.js'
@@ -60,12 +61,13 @@ function readFault(kernel: Kernel, fault: Fault, entry: Entry): number {
     error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Zero, cached, false)
     if (error >= 0) traceFault(kernel, Trace.LoadHole, fault, FaultResult.NoPage)
   } else {
-    error = kernel.pfns.isPoisoned(pfn) ? -ErrorNumber.EHWPOISON : 0
+    error = isBadPage(kernel, inode, pfn) ? -ErrorNumber.EHWPOISON : 0
     if (error === 0) {
       now = insertEntry(kernel, inode, pgoff, entry, pfn, false)
       error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Media, cached, false)
     }
   }
+  if (error === -ErrorNumber.EHWPOISON) return failLocked(kernel, fault, now, FaultResult.HwPoison)
   if (error < 0) return failLocked(kernel, fault, now)
   traceFault(kernel, Trace.PteFaultDone, fault, FaultResult.NoPage)
   unlockEntry(kernel, inode, pgoff, now)
@@ -80,7 +82,8 @@ function writeFault(kernel: Kernel, fault: Fault, entry: Entry): number {
   const pfn = allocateBlock(kernel, inode, pgoff)
   // What it found there: with the entry locked nobody else changes that.
   const isNew = kernel.blockCursor.state !== BlockState.Written
-  if (pfn < 0 || kernel.pfns.isPoisoned(pfn)) return failLocked(kernel, fault, entry)
+  if (pfn < 0) return failLocked(kernel, fault, entry)
+  if (isBadPage(kernel, inode, pfn)) return failLocked(kernel, fault, entry, FaultResult.HwPoison)
 
   // A present page whose entry is data keeps its place in the page table; any other was or will be unmapped.
   const upgrade = isData(entry) && mkwrite
@@ -123,7 +126,7 @@ function kindOfWrite(fault: Fault, isNew: boolean, upgrade: boolean): FaultKind 
 function copyFault(kernel: Kernel, fault: Fault, entry: Entry): number {
   const { inode, pgoff, vma } = fault
   const pfn = lookupBlock(kernel, inode, pgoff)
-  if (pfn !== 0 && kernel.pfns.isPoisoned(pfn)) return failLocked(kernel, fault, entry)
+  if (pfn !== 0 && isBadPage(kernel, inode, pfn)) return failLocked(kernel, fault, entry, FaultResult.HwPoison)
   const source = pfn === 0 ? PageSource.Zero : PageSource.Media
   const error = kernel.pageTable.mapPrivateCopy(vma, pgoff, source)
   if (error < 0) return failLocked(kernel, fault, entry)
@@ -147,14 +150,15 @@ function forgetDirt(kernel: Kernel, inode: number, pgoff: number, entry: Entry):
   unlockPages(kernel, inode)
 }
 
-function failLocked(kernel: Kernel, fault: Fault, entry: Entry): number {
-  const kind = fail(kernel, fault)
+function failLocked(kernel: Kernel, fault: Fault, entry: Entry, result = FaultResult.Sigbus): number {
+  const kind = fail(kernel, fault, result)
   unlockEntry(kernel, fault.inode, fault.pgoff, entry)
   return kind
 }
 
-function fail(kernel: Kernel, fault: Fault): number {
-  traceFault(kernel, Trace.PteFaultDone, fault, FaultResult.Sigbus)
+/** result: SIGBUS, or HWPOISON for a bad page, which is a SIGBUS that says so. */
+function fail(kernel: Kernel, fault: Fault, result = FaultResult.Sigbus): number {
+  traceFault(kernel, Trace.PteFaultDone, fault, result)
   kernel.pageTable.failPage(fault.vma, fault.pgoff)
   return FaultKind.Failed
 }

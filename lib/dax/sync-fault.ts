@@ -27,7 +27,7 @@ import {
 import type { Kernel } from './kernel.js'
 import { setSlot } from './slot.js'
 import { traceFault, traceFile } from './trace.js'
-import { writebackRange } from './writeback.js'
+import { LOST, saveRange } from './writeback.js'
 
 /** K50: a write, the mapping is MAP_SYNC, and the file has metadata that is not committed (IOMAP_F_DIRTY). */
 export function isSynchronous(kernel: Kernel, fault: Fault): boolean {
@@ -45,7 +45,9 @@ export function finishSyncFault(kernel: Kernel, fault: Fault, order: number, sou
   const { inode, pgoff } = fault
   const first = order === 0 ? pgoff : pgoff - (pgoff % Page.PmdPages)
   traceFile(kernel, Trace.FinishSyncFault, inode, order)
-  if (writebackRange(kernel, inode, first, first + (1 << order) - 1) < 0) return false
+  const error = saveRange(kernel, inode, first, first + (1 << order) - 1)
+  // A bad page elsewhere in a 2 MiB entry is the next sync's to tell.
+  if (error < 0 && error !== LOST) return false
   if (commitMetadata(kernel, inode, true) < 0) return false
   insertPfnMkwrite(kernel, fault, order, source)
   traceFault(kernel, Trace.InsertPfnMkwrite, fault, FaultResult.NoPage)

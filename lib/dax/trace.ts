@@ -1,7 +1,7 @@
 /** Emitting the tracepoints of fault handling: what an event tells is looked up only while someone listens. */
 import { Page } from '../constants.js'
 import { VmaFlag } from '../mm/vma.js'
-import { Trace, TraceFault } from '../trace/tracepoints.js'
+import { type FailureResult, Trace, TraceFault } from '../trace/tracepoints.js'
 import type { Fault } from './fault-context.js'
 import type { Kernel } from './kernel.js'
 
@@ -28,4 +28,9 @@ export function traceUpdateTime(kernel: Kernel, fault: Fault): void {
   if (!fault.write || (kernel.vmas.flagsOf(fault.vma) & VmaFlag.Shared) === 0) return
   kernel.inodes.touchTimes(fault.inode)
   traceFile(kernel, Trace.FileUpdateTime, fault.inode)
+}
+
+/** memory_failure_event. inode: 0 when the page is in no file. */
+export function traceFailure(kernel: Kernel, pfn: number, inode: number, result: FailureResult): void {
+  if (kernel.trace.isOn) kernel.trace.emit(Trace.MemoryFailure, kernel.self, inode, 0, 0, result, pfn)
 }

@@ -11,6 +11,9 @@
  *   unlock, wake next
  *
  * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
+ *
+ * A bad page cannot be written. What was stored to it is lost: that is an error of the file, told once to each open of
+ * it, and then the page counts as clean, since nothing about it will ever be written. What lies around it is written.
  */
 import { ErrorNumber, type Errno } from '../errors.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
@@ -32,6 +35,7 @@ import {
   unlockEntryLocked,
   unlockPages,
 } from './grab-entry.js'
+import { nextKnownBad } from './bad-blocks.js'
 import type { Kernel } from './kernel.js'
 import { Trace } from '../trace/tracepoints.js'
 import { traceFile } from './trace.js'
@@ -40,14 +44,27 @@ import { traceFile } from './trace.js'
 const LAST_TRACED = 2 ** 51 - 1
 const LAST_INDEX = PGOFF_LIMIT - 1
 
+/** In place of -EIO: stores to bad pages are lost, everything else was done. */
+export const LOST: Errno = -ErrorNumber.EHWPOISON
+
 /**
  * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
  * sync's job: the set is bounded by the tags, so a busy writer cannot keep a sync going (1.9 a).
  *
  * Context: holds no lock; sleeps while entries are locked.
- * Return: 0, or the first -errno; the entry it happened on stays DIRTY and the error is recorded for the file.
+ * Return: 0, or the first -errno, which is recorded for the file; the entry it happened on stays DIRTY. Bad pages are
+ * -EIO, after the rest was written, and clean then.
  */
 export function writebackRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
+  const error = saveRange(kernel, inode, first, last, traced)
+  return error === LOST ? -ErrorNumber.EIO : error
+}
+
+/**
+ * writebackRange for who goes on when a page is bad: what is to become of the pages does not hang on it. The next sync
+ * tells of it. Return: 0, LOST, or -errno.
+ */
+export function saveRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
   const root = rootOf(kernel, inode)
   const cursor = new Cursor()
   lockPages(kernel, inode)
@@ -60,14 +77,18 @@ export function writebackRange(kernel: Kernel, inode: number, first: number, las
   if (traced) traceFile(kernel, Trace.WritebackRange, inode, first, end)
   tagRangeForWriteback(kernel.tree, root, first, last)
   let error: Errno = 0
+  let lost: Errno = 0
   for (let index = first; error === 0 && kernel.tree.nextMarked(root, index, last, Mark.ToWrite, cursor);) {
     const { index: start, order, entry } = cursor
-    error = writebackOne(kernel, inode, start, entry, traced)
+    const written = writebackOne(kernel, inode, start, entry, traced)
+    if (written === LOST) lost = LOST
+    else error = written
     index = start + (1 << order)
   }
   unlockPages(kernel, inode)
   if (traced) traceFile(kernel, Trace.WritebackRangeDone, inode, span, end)
-  if (error < 0) kernel.inodes.recordError(inode, -error)
+  error ||= lost
+  if (error < 0) kernel.inodes.recordError(inode, error === LOST ? ErrorNumber.EIO : -error)
   return error
 }
 
@@ -85,15 +106,15 @@ export function saveAcross(kernel: Kernel, inode: number, first: number, last: n
     unlockPages(kernel, inode)
     const within = start >= first && start + Page.PmdPages - 1 <= last
     if (entry === NULL_ENTRY || orderOf(entry) === 0 || within) continue
-    const error = writebackRange(kernel, inode, start, start + Page.PmdPages - 1, false)
-    if (error < 0) return error
+    const error = saveRange(kernel, inode, start, start + Page.PmdPages - 1, false)
+    if (error < 0 && error !== LOST) return error
   }
   return 0
 }
 
 /**
  * Context: i_pages held on entry and on return, dropped in between.
- * Return: 0 (also when there was nothing left to do) or -errno.
+ * Return: 0 (also when there was nothing left to do), LOST or -errno.
  */
 function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry, traced: boolean): Errno {
   const root = rootOf(kernel, inode)
@@ -127,13 +148,30 @@ function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry,
   kernel.threads.count(kernel.self, Counter.PagesWritten, pages)
 
   lockPages(kernel, inode)
-  if (error >= 0) kernel.tree.clearMark(root, index, Mark.Dirty)
+  if (error >= 0 || error === LOST) kernel.tree.clearMark(root, index, Mark.Dirty)
   unlockEntryLocked(kernel, inode, index, unlockedEntry(locked))
   return error < 0 ? error : 0
 }
 
-/** Cache to media, by line, superseding older snapshots. Context: the bytes are in the cache and stay there. */
+/**
+ * Cache to media, by line, superseding older snapshots; bad pages are passed over.
+ * Context: the bytes are in the cache and stay there. Return: 0, LOST when there was a bad page, or -errno.
+ */
 function flushBytes(kernel: Kernel, inode: number, offset: number, length: number): Errno {
+  const last = Math.ceil((offset + length) / Page.Size)
+  let at = offset
+  let bad = nextKnownBad(kernel, inode, Math.floor(offset / Page.Size), last)
+  if (bad < 0) return flushGood(kernel, inode, offset, length)
+  for (; bad >= 0; bad = nextKnownBad(kernel, inode, bad + 1, last)) {
+    const error = at < bad * Page.Size ? flushGood(kernel, inode, at, bad * Page.Size - at) : 0
+    if (error < 0) return error
+    at = (bad + 1) * Page.Size
+  }
+  const error = at < offset + length ? flushGood(kernel, inode, at, offset + length - at) : 0
+  return error < 0 ? error : LOST
+}
+
+function flushGood(kernel: Kernel, inode: number, offset: number, length: number): Errno {
   return kernel.pending.supersede(inode, offset, length, () =>
     kernel.media.writeback(inode, offset, length, kernel.inodes.sizeOf(inode)),
   )
@@ -164,6 +202,7 @@ export function noteUnfenced(kernel: Kernel, inode: number, offset: number, leng
  * between: what it notes of the same lines would leave the set unwritten. Hence i_rwsem, shared.
  *
  * Context: holds no entry lock; takes i_rwsem shared, the Sync mutex over host writes, and ilock inside it.
+ * Return: 0, LOST when bad pages were among it, or -errno.
  */
 export function drainUnfenced(kernel: Kernel, inode: number): Errno {
   const rwsem = kernel.inodes.at(inode) + InodeWord.Rwsem
@@ -181,6 +220,7 @@ export function drainUnfencedLocked(kernel: Kernel, inode: number): Errno {
   const root = at + InodeWord.UnfencedRoot
   const range = new ExtentCursor()
   let error: Errno = 0
+  let lost: Errno = 0
   mutexLock(kernel.words, at + InodeWord.Sync)
   while (error >= 0) {
     mutexLock(kernel.words, at + InodeWord.Blocks)
@@ -189,14 +229,16 @@ export function drainUnfencedLocked(kernel: Kernel, inode: number): Errno {
     if (!found) break
     const { start, length } = range
     error = flushBytes(kernel, inode, start * LINE, length * LINE)
-    if (error < 0) break
+    if (error < 0 && error !== LOST) break
+    if (error === LOST) lost = LOST
     mutexLock(kernel.words, at + InodeWord.Blocks)
     error = kernel.unfenced.remove(root, start, length)
     mutexUnlock(kernel.words, at + InodeWord.Blocks)
   }
   mutexUnlock(kernel.words, at + InodeWord.Sync)
-  if (error < 0) kernel.inodes.recordError(inode, -error)
-  return error < 0 ? error : 0
+  if (error >= 0) error = lost
+  if (error < 0) kernel.inodes.recordError(inode, error === LOST ? ErrorNumber.EIO : -error)
+  return error
 }
 
 /** Forget unfenced writes at or past `offset`. Context: caller holds the Sync mutex; takes ilock. */

@@ -166,7 +166,7 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
   const blocks = new BlockMap(new ExtentTree(words, extentPool), pfns)
   const slots = new Slots(words, new ExtentTree(words, extentPool, true), HeaderWord.Slots)
   const pool = words.load(HeaderWord.PoolDirectory)
-  const media = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
+  const media = new HostFileMedia(addon, inodes, threads, self, pool, handle.root, buffer)
   const uffd = words.load(HeaderWord.Uffd)
   return {
     handle,

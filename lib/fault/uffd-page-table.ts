@@ -119,11 +119,21 @@ export class UffdPageTable implements PageTable {
     return this.#dropFilePages(this.vmas.inodeOf(vma), address, length)
   }
 
+  /** What a private mapping answers with SIGBUS may be asked for again. */
+  #dropFailed(address: number, length: number): void {
+    this.slots.takeFailed(address, length, (start, bytes) => {
+      for (let page = start; page < start + bytes; page += Page.Size) {
+        if (this.#entryAt(page) === 0) this.addon.dropPages(page, Page.Size)
+      }
+    })
+  }
+
   unmapPages(inode: number, pgoff: number, count: number): Errno {
     return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
       this.slots.dropHuge(address, length, (start, bytes) => {
         this.unmapRange(vma, start, bytes)
       })
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) this.#dropFailed(address, length)
       return this.unmapRange(vma, address, length)
     })
   }
@@ -144,6 +154,7 @@ export class UffdPageTable implements PageTable {
 
   failPage(vma: number, pgoff: number): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
+    if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) this.slots.noteFailed(address)
     return poisonPage(this.addon, this.uffd, address, this.#entryAt(address) === Pte.Anonymous)
   }
 

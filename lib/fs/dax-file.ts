@@ -9,8 +9,8 @@ import {
   requireRange,
   requireSize,
 } from '../args.js'
-import { Page } from '../constants.js'
-import { ErrorNumber, PmemError, checkResult, pmemError } from '../errors.js'
+import { PGOFF_LIMIT, Page } from '../constants.js'
+import { ErrorNumber, PmemError, checkResult } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
 import { BlockCursor, BlockState } from '../media/block-map.js'
 import { InodeWord } from '../mm/inode.js'
@@ -26,6 +26,7 @@ import { putInode } from './inode-cache.js'
 import { readBytes, writeBytes } from './read-write.js'
 import { setSize } from './set-size.js'
 import { syncFile } from './sync.js'
+import { WritebackErrors } from './writeback-errors.js'
 import type { SystemCalls } from './system-calls.js'
 import { MapFlag, PROTECTIONS, type Protection } from './vm/abi.js'
 import { vmMmap, vmMunmap } from './vm/map.js'
@@ -105,8 +106,8 @@ export class DaxFile implements Disposable {
   readonly #inode: number
   readonly #readOnly: boolean
   readonly name: string
-  /** Newest writeback error this open has seen (errseq): each open reports each error once. */
-  #errorSequence: number
+  /** Shared with the mappings made through this open. */
+  readonly #errors: WritebackErrors
   #open = true
 
   /** Made by Pmem.open. */
@@ -115,7 +116,7 @@ export class DaxFile implements Disposable {
     this.#inode = inode
     this.name = name
     this.#readOnly = readOnly
-    this.#errorSequence = owner.calls.machine.inodes.word(inode, InodeWord.ErrorSequence)
+    this.#errors = new WritebackErrors(owner.calls.machine, inode)
   }
 
   /** Bytes. */
@@ -165,7 +166,8 @@ export class DaxFile implements Disposable {
 
   /**
    * Read into a buffer (which may be a mapping). position: byte in the file.
-   * Return: bytes read; fewer than asked at EOF. Errors: EIO (poison, at the first byte), EFAULT, EBADF.
+   * Return: bytes read; fewer than asked at EOF, or before a bad page. Errors: EIO (a bad page in the extent of the
+   * first byte, as far as it was asked for, K107), EFAULT, EBADF.
    */
   read(buffer: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, position: number): number {
     const bytes = requireBuffer('buffer', buffer)
@@ -180,7 +182,10 @@ export class DaxFile implements Disposable {
    * Write a buffer (which may be a mapping), growing the file if need be. Mappings see it at once; it is durable after
    * the next sync() of the file or msync of any of its mappings.
    *
-   * Return: bytes written; fewer than asked when space ran out on the way. Errors: ENOSPC, EFBIG, EFAULT, EBADF.
+   * A write of a whole bad page repairs it; of a bad page a part cannot be written (K108): EFAULT, or fewer bytes.
+   *
+   * Return: bytes written; fewer than asked when space ran out on the way. Errors: ENOSPC, EFBIG, EFAULT, EBADF; EIO
+   * of the media.
    */
   write(buffer: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, position: number): number {
     const bytes = requireBuffer('buffer', buffer)
@@ -217,7 +222,12 @@ export class DaxFile implements Disposable {
     })
   }
 
-  /** fsync: every store and write to the file before the call is durable when it returns. Errors: EIO, ENOSPC… */
+  /**
+   * fsync: every store and write to the file before the call is durable when it returns.
+   *
+   * Errors: EIO, ENOSPC… of the media. EIO too when pages went bad with stores in them: those are lost, everything else
+   * is durable, and each open of the file is told once, by sync or by msync.
+   */
   sync(): void {
     this.#sync('fsync')
   }
@@ -230,6 +240,19 @@ export class DaxFile implements Disposable {
   /** Size, blocks, extents, entries by kind, tags: what the kernel knows of the file now. */
   stat(): FileStat {
     return this.#run('fstat', (machine) => statInode(machine, this.#inode))
+  }
+
+  /**
+   * The page frame that holds a byte of the file: what memoryFailure() is told, and traces show.
+   * offset: byte in the file. Errors: ENXIO in a hole, EBADF; RangeError, TypeError.
+   */
+  pfnAt(offset: number): number {
+    const page = Math.floor(requireRange('offset', offset, 0, Number.MAX_SAFE_INTEGER, 'bytes') / Page.Size)
+    return this.#run('pfnAt', (machine) => {
+      const pfn = pfnOf(machine, this.#inode, page)
+      if (pfn === 0) throw new PmemError('ENXIO', 'pfnAt', `there is a hole at ${offset}`, this.name)
+      return pfn
+    })
   }
 
   /** Persists nothing: see sync(). Mappings stay. Calling it again does nothing. */
@@ -255,12 +278,7 @@ export class DaxFile implements Disposable {
 
   #sync(syscall: string): void {
     this.#run(syscall, (machine) => {
-      const error = syncFile(machine, this.#inode)
-      const sequence = machine.inodes.word(this.#inode, InodeWord.ErrorSequence)
-      const news = sequence !== this.#errorSequence
-      this.#errorSequence = sequence
-      checkResult(error, syscall, this.name)
-      if (news) throw pmemError(-machine.inodes.word(this.#inode, InodeWord.ErrorNumber), syscall, this.name)
+      this.#errors.report(machine, syncFile(machine, this.#inode), syscall, this.name)
     })
   }
 
@@ -277,7 +295,7 @@ export class DaxFile implements Disposable {
     }
     checkResult(address, 'mmap', this.name)
     try {
-      return new DaxMapping(this.#owner.calls, this.#inode, address, length, info, (mapping) => {
+      return new DaxMapping(this.#owner.calls, this.#inode, this.#errors, address, length, info, (mapping) => {
         this.#owner.mappingGone(mapping)
       })
     } catch (error) {
@@ -307,6 +325,17 @@ function statInode(machine: Machine, inode: number): FileStat {
   const unfencedLines = machine.unfenced.totalLength(at + InodeWord.UnfencedRoot)
   mutexUnlock(words, at + InodeWord.Blocks)
   return { size: inodes.sizeOf(inode), blocks, extents, entries, tags, unfencedLines }
+}
+
+/** Return: 0 in a hole. Context: takes ilock. */
+function pfnOf(machine: Machine, inode: number, page: number): number {
+  if (page >= PGOFF_LIMIT) return 0
+  const at = machine.inodes.at(inode)
+  const block = new BlockCursor()
+  mutexLock(machine.words, at + InodeWord.Blocks)
+  machine.blocks.lookup(at + InodeWord.BlockRoot, page, block)
+  mutexUnlock(machine.words, at + InodeWord.Blocks)
+  return block.pfn
 }
 
 /** Context: ilock held. */

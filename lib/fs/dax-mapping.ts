@@ -11,7 +11,7 @@ import {
 import { constants as bufferConstants } from 'node:buffer'
 import { Page } from '../constants.js'
 import { flushRange } from '../dax/flush-range.js'
-import { PmemError, checkResult } from '../errors.js'
+import { ErrorNumber, PmemError, checkResult } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
 import { holdInode, putInode } from './inode-cache.js'
 import { accessMapping, isWritable } from './mapping-access.js'
@@ -24,6 +24,7 @@ import { vmMlock, vmMunlock } from './vm/populate.js'
 import { vmMprotect } from './vm/protect.js'
 import { vmMremap } from './vm/remap.js'
 import { vmMsync } from './vm/sync.js'
+import type { WritebackErrors } from './writeback-errors.js'
 
 /** What the mapping was made with. */
 export interface MappingInfo {
@@ -53,6 +54,7 @@ const MSYNC_MODES = { sync: MsyncFlag.Sync, async: MsyncFlag.Async, invalidate: 
 export class DaxMapping implements Disposable {
   readonly #calls: SystemCalls
   readonly #inode: number
+  readonly #errors: WritebackErrors
   readonly #info: MappingInfo
   #address: number
   #length: number
@@ -67,6 +69,7 @@ export class DaxMapping implements Disposable {
   constructor(
     calls: SystemCalls,
     inode: number,
+    errors: WritebackErrors,
     address: number,
     length: number,
     info: MappingInfo,
@@ -74,6 +77,7 @@ export class DaxMapping implements Disposable {
   ) {
     this.#calls = calls
     this.#inode = inode
+    this.#errors = errors
     this.#address = address
     this.#length = length
     this.#info = info
@@ -114,21 +118,26 @@ export class DaxMapping implements Disposable {
    *
    * offset: of the mapping, a multiple of 4096; length: bytes, default: to the end. A private mapping writes nothing.
    * Source: vfs_fsync_range of the range (K70, FACTS 6). Errors: RangeError, TypeError; ENOMEM (a part was unmapped),
-   * EIO, ENOSPC… of the media.
+   * EIO, ENOSPC… of the media: each error once for each open of the file, see DaxFile.sync.
    */
   msync(offset = 0, length?: number, options?: MsyncOptions): void {
     const [start, bytes] = this.#requirePages('msync', offset, length)
     const given = requireOptions<MsyncOptions>('msync options', options, ['mode', 'invalidate'])
     const mode = requireOneOf('mode', given.mode ?? 'sync', ['sync', 'async', 'invalidate'])
     const invalidate = requireBoolean('invalidate', given.invalidate ?? false) ? MsyncFlag.Invalidate : 0
-    this.#run('msync', (machine) => vmMsync(machine, this.#address + start, bytes, MSYNC_MODES[mode] | invalidate))
+    this.#calls.run('msync', (machine) => {
+      const result = vmMsync(machine, this.#address + start, bytes, MSYNC_MODES[mode] | invalidate)
+      const syncs = mode === 'sync' && this.#info.sharing === 'shared'
+      if (syncs && result !== -ErrorNumber.ENOMEM) this.#errors.report(machine, result, 'msync')
+      else checkResult(result, 'msync')
+    })
   }
 
   /**
    * Put the changed cache lines that overlap these bytes on their way to media (clwb). Not durable yet: pmem.fence().
    * What is stored to a line after its flush is not covered.
    *
-   * Return: lines that had changed. Errors: RangeError, TypeError.
+   * Return: lines that had changed. Errors: EIO (a bad page), RangeError, TypeError.
    */
   flush(offset = 0, length?: number): number {
     const [start, bytes] = this.#requirePart('flush', offset, length)

@@ -5,9 +5,10 @@
  * break layouts, write back what is dirty where the kernel does, entries, cache, media, blocks.
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { anyKnownBad, forgetPoison, noteBadBlocksLocked } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries, waitForEntry } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
-import { dropUnfenced, saveAcross, writebackRange } from '../dax/writeback.js'
+import { LOST, dropUnfenced, saveAcross, saveRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Kernel } from '../dax/kernel.js'
 import { BlockState } from '../media/block-map.js'
@@ -162,11 +163,11 @@ function clearRange(kernel: Kernel, inode: number, offset: number, end: number, 
   const first = Math.floor(offset / Page.Size)
   const last = Math.ceil(end / Page.Size) - 1
   const error = kernel.flavour.syncsBeforePunch
-    ? writebackRange(kernel, inode, first, last)
+    ? saveRange(kernel, inode, first, last)
     : firstWhole < endWhole
       ? saveAcross(kernel, inode, firstWhole, endWhole - 1)
       : 0
-  if (error < 0) return error
+  if (error < 0 && error !== LOST) return error
   traceFile(kernel, Trace.TruncateInodePages, inode, offset, end - 1)
   if (firstWhole < endWhole) {
     const cleared = clearPages(kernel, inode, firstWhole, endWhole, keepBlocks)
@@ -174,6 +175,8 @@ function clearRange(kernel: Kernel, inode: number, offset: number, end: number, 
     if (kernel.flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, offset, end - offset)
   }
   for (const [from, to] of partialEnds(offset, end)) {
+    // K101: a part of a bad page cannot be zeroed; what is whole was.
+    if (anyKnownBad(kernel, inode, from, to)) return -ErrorNumber.EIO
     if (!kernel.flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, from, to - from)
     const zeroed = zeroBytes(kernel, inode, from, to)
     if (zeroed < 0) return zeroed
@@ -214,9 +217,11 @@ function clearPages(kernel: Kernel, inode: number, first: number, end: number, k
     error = keepBlocks
       ? blocks.unwrite(root, first, end - first)
       : blocks.free(root, first, Math.min(end, PGOFF_LIMIT) - first)
+    if (error >= 0 && keepBlocks) forgetPoison(kernel, inode, first, end)
     mutexUnlock(words, at + InodeWord.Blocks)
     inodes.setFlags(inode, InodeFlag.MetadataDirty)
   }
+  if (error >= 0) error = noteBadBlocksLocked(kernel, inode)
   mutexUnlock(words, at + InodeWord.Sync)
   return error
 }

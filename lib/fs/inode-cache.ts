@@ -8,6 +8,7 @@
 import { constants as hostConstants, rmSync } from 'node:fs'
 import type { Addon } from '../binding/addon.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { loadBadBlocks, noteBadBlocks } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { rootOf } from '../dax/grab-entry.js'
 import { PmemError, checkResult } from '../errors.js'
@@ -16,7 +17,9 @@ import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
-import { readNote, removeNote } from '../media/host-file-blocks.js'
+import { readBadBlocks } from '../media/host-file-bad-blocks.js'
+import { readNote } from '../media/host-file-blocks.js'
+import { removeNotes } from '../media/host-file-notes.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
@@ -157,6 +160,16 @@ export function loadBlocks(machine: Machine, inode: number): void {
   }
 }
 
+/** What media knows of the memory errors of a file; a file without a name has no note. */
+function loadPoison(machine: Machine, inode: number): void {
+  const { addon, inodes, words } = machine
+  const directory = words.load(HeaderWord.PoolDirectory)
+  const noted = readBadBlocks(addon, directory, inodes.nameOf(inode))
+  loadBadBlocks(machine, inode, noted)
+  // What it says of pages without a block must be gone before they get one.
+  if (noted.length > 0) checkResult(noteBadBlocks(machine, inode), 'open', inodes.nameOf(inode))
+}
+
 /** Empty the block map. What media holds stays reserved; blocks allocated and never written are free again. */
 export function unloadBlocks(machine: Machine, inode: number): void {
   const { inodes, blocks, pfns, words } = machine
@@ -202,6 +215,7 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
     inodes.setSize(inode, media.size)
     mapInode(machine, inode, request, media.size)
     loadBlocks(machine, inode)
+    loadPoison(machine, inode)
   } catch (error) {
     abandon(machine, inode)
     if (media.created) removeMedia(machine, request.name)
@@ -271,7 +285,7 @@ function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
     if (!request.create) throw new PmemError('ENOENT', 'open', undefined, request.name)
     const fd = open(flag(c, 'O_RDWR') | flag(c, 'O_CREAT') | flag(c, 'O_EXCL'))
     // Someone may have removed a file of that name without us.
-    removeNote(machine.handle.root, request.name)
+    removeNotes(machine.handle.root, request.name)
     const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
     if (error < 0) {
       addon.closeFd(fd)

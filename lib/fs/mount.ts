@@ -9,11 +9,14 @@ import {
   requireRange,
   requireSize,
   requireString,
+  wrongRange,
+  wrongType,
 } from '../args.js'
 import { addon } from '../binding/load.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
-import { PmemError, checkResult } from '../errors.js'
+import { FailedRange, memoryFailure } from '../dax/memory-failure.js'
+import { ErrorNumber, PmemError, checkResult } from '../errors.js'
 import { settle } from '../fault/settle.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
 import {
@@ -30,7 +33,8 @@ import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
 import { DaxFile, type FileOwner } from './dax-file.js'
 import type { DaxMapping } from './dax-mapping.js'
-import { getInode, liveInodes } from './inode-cache.js'
+import { getInode, liveInodes, putInode } from './inode-cache.js'
+import { type BadBlock, clearErrors, filesWithErrors, injectErrors, listBadBlocks } from './memory-errors.js'
 import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
 import { allocatedPagesOf, hostError, isValidName, listPool, openPool } from './pool-directory.js'
@@ -70,7 +74,37 @@ export interface MountHandle {
   readonly machine: MachineHandle
 }
 
+export interface PoisonOptions {
+  /** Nobody knows of the errors before an access comes across them; badBlocks() does not list them. Default false. */
+  latent?: boolean
+}
+
+/** The known memory errors of a file. */
+export interface FileBadBlocks {
+  readonly file: string
+  readonly blocks: readonly BadBlock[]
+}
+
+/** What a memory failure hit. Offsets and lengths are bytes of the file. */
+export interface MemoryFailure {
+  readonly file: string
+  /** Of the bad page. */
+  readonly offset: number
+  /** What was taken out of all page tables: the page, or the 2 MiB of its entry. */
+  readonly unmapped: { readonly offset: number; readonly length: number }
+}
+
 const OPEN_OPTIONS: readonly (keyof OpenOptions)[] = ['create', 'exclusive', 'size', 'readOnly', 'mode', 'maxSize']
+
+/** Bytes of a file, at least one. */
+function requireByteRange(offset: unknown, length: unknown): [offset: number, length: number] {
+  const start = requireRange('offset', offset, 0, Number.MAX_SAFE_INTEGER, 'bytes')
+  return [start, requireRange('length', length, 1, Number.MAX_SAFE_INTEGER - start, 'bytes')]
+}
+
+function holdByName(machine: Machine, name: string, readOnly: boolean): number {
+  return getInode(machine, { name, readOnly, create: false, exclusive: false, size: 0, mode: 0, maxSize: 0 }).inode
+}
 
 /** Mounts this thread has open, and how it leaves each when it exits without closing them. */
 const openMounts = new Map<Pmem, () => void>()
@@ -266,6 +300,72 @@ export class Pmem implements Disposable, FileOwner {
     return losePower(this.#machine, survive, seed)
   }
 
+  /**
+   * Memory errors in a file: the blocks of 512 bytes that the range lies in go bad, where the file has written blocks
+   * (ndctl inject-error). From then on, and after a remount: loads and stores of their pages are SIGBUS, in every
+   * mapping and thread (tryRead, tryWrite: EIO); read() is EIO; what was stored to them and not synced is lost, and the
+   * next sync says so. They go by writing whole pages with write(), by punch, zero range, truncate, or clearPoison().
+   *
+   * file: open in this mount, or a name. Return: bad blocks of 512 bytes in the range, 0 when all of it is holes.
+   * Errors: RangeError, TypeError; ENOENT, ENFILE, EBADF; ENOSPC… of the host for the list that is kept.
+   * Source: K97–K99, dax/poison-blocks.ts.
+   */
+  poison(file: DaxFile | string, offset: number, length: number, options: PoisonOptions = {}): number {
+    const given = requireOptions<PoisonOptions>('poison options', options, ['latent'])
+    const latent = requireBoolean('latent', given.latent ?? false)
+    const [start, bytes] = requireByteRange(offset, length)
+    return this.#withFile('poison', file, true, (machine, inode) => injectErrors(machine, inode, start, bytes, latent))
+  }
+
+  /**
+   * A machine check for a page frame: find who maps it, mark it bad, take it out of all page tables (memory_failure).
+   * pfn: see DaxFile.pfnAt and FileStat.extents. A page in a 2 MiB entry takes the mapping of all of it.
+   *
+   * Return: what it hit. Errors: EBUSY when no entry maps the page, so that nobody can have met the error: nothing is
+   * marked then; RangeError, TypeError. Source: K95, K97, dax/memory-failure.ts.
+   */
+  memoryFailure(pfn: number): MemoryFailure {
+    const page = requireRange('pfn', pfn, 0, Number.MAX_SAFE_INTEGER)
+    return this.#run('memoryFailure', (machine) => {
+      const range = new FailedRange()
+      const error = memoryFailure(machine, page, range)
+      if (error === -ErrorNumber.EBUSY) {
+        throw new PmemError('EBUSY', 'memoryFailure', `no entry maps page frame ${page}`)
+      }
+      checkResult(error, 'memoryFailure', range.name)
+      const { name, pgoff, first, pages } = range
+      const unmapped = { offset: first * Page.Size, length: pages * Page.Size }
+      return { file: name, offset: pgoff * Page.Size, unmapped }
+    })
+  }
+
+  /**
+   * Known memory errors: of one file, or of every file of the pool that has any. Latent ones are not known.
+   * Errors: ENOENT, ENFILE, EBADF; RangeError, TypeError.
+   */
+  badBlocks(): FileBadBlocks[]
+  badBlocks(file: DaxFile | string): FileBadBlocks
+  badBlocks(file?: DaxFile | string): FileBadBlocks | FileBadBlocks[] {
+    if (file === undefined) {
+      const suspects = this.#run('badBlocks', (machine) => filesWithErrors(machine))
+      return suspects.map((name) => this.badBlocks(name)).filter(({ blocks }) => blocks.length > 0)
+    }
+    return this.#withFile('badBlocks', file, true, (machine, inode) => {
+      return { file: typeof file === 'string' ? file : file.name, blocks: listBadBlocks(machine, inode) }
+    })
+  }
+
+  /**
+   * Repair the blocks of 512 bytes that the range lies in (ndctl clear-errors): they read zero. What was stored around
+   * them in their pages is as it was, once a page has no bad block left.
+   *
+   * Return: blocks of 512 bytes that were bad. Errors: as poison; EACCES, EIO, ENOSPC… of the media.
+   */
+  clearPoison(file: DaxFile | string, offset: number, length: number): number {
+    const [start, bytes] = requireByteRange(offset, length)
+    return this.#withFile('clearPoison', file, false, (machine, inode) => clearErrors(machine, inode, start, bytes))
+  }
+
   /** Counters since the mount, of all threads, and what is in use of the fixed pools. */
   stats(): MountStats {
     this.#requireOpen('stats')
@@ -363,6 +463,34 @@ export class Pmem implements Disposable, FileOwner {
     const error = leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
     this.endTrace()
     return error
+  }
+
+  /** A call about a file that is open here, or that is opened for it. Errors: those of open; PmemError for -errno. */
+  #withFile<Result>(
+    syscall: string,
+    file: DaxFile | string,
+    readOnly: boolean,
+    call: (machine: Machine, inode: number) => Result,
+  ): Result {
+    const name = typeof file === 'string' ? file : this.#requireFile(syscall, file).name
+    if (typeof file === 'string') this.#requireName(file)
+    return this.#run(syscall, (machine) => {
+      const inode = typeof file === 'string' ? holdByName(machine, file, readOnly) : file.inode
+      try {
+        const result = call(machine, inode)
+        if (typeof result === 'number') checkResult(result, syscall, name)
+        return result
+      } finally {
+        if (typeof file === 'string') putInode(machine, inode)
+      }
+    })
+  }
+
+  #requireFile(syscall: string, file: unknown): DaxFile {
+    if (!(file instanceof DaxFile)) throw wrongType('file', 'a file of this mount, or the name of one', file)
+    if (!file.isOpen) throw new PmemError('EBADF', syscall, 'the file is closed', file.name)
+    if (!this.#files.has(file)) throw wrongRange('file', 'a file this mount has open', file.name)
+    return file
   }
 
   #requireOpen(syscall: string): void {

@@ -5,7 +5,7 @@
 import { renameSync, unlinkSync } from 'node:fs'
 import { type Errno, ErrorNumber, PmemError } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
-import { removeNote, renameNote } from '../media/host-file-blocks.js'
+import { removeNotes, renameNotes } from '../media/host-file-notes.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { getInode, putInode } from './inode-cache.js'
@@ -19,7 +19,7 @@ export function unlinkFile(machine: Machine, name: string): Errno {
   const error = underTableMutex(machine, () => {
     withoutCommits(machine, inode, () => {
       unlinkSync(`${root}/${name}`)
-      removeNote(root, name)
+      removeNotes(root, name)
       if (inode > 0) dropName(machine, inode)
     })
   })
@@ -48,8 +48,8 @@ function moveName(machine: Machine, root: string, inode: number, replaced: numbe
   withoutCommits(machine, replaced, () => {
     withoutCommits(machine, inode, () => {
       renameSync(`${root}/${from}`, `${root}/${to}`)
-      // Between the two a crash loses the note: a promise of space, no data.
-      renameNote(root, from, to)
+      // Between the two a crash loses the notes: a promise of space, and which blocks were bad; no data.
+      renameNotes(root, from, to)
       if (replaced > 0) dropName(machine, replaced)
       inodes.setName(inode, new TextEncoder().encode(to))
       inodes.touchTimes(inode, false)

@@ -2,9 +2,10 @@
  * The pool: a directory whose files are the media, one for each pmem file, and one hidden directory of our own.
  *
  *   pool/
- *     store.pm            media: the bytes that survive, at their own offsets; holes are holes
- *     .faultline/lock     held (flock) while the pool is mounted; contains the pid of the owner
- *     .faultline/blocks/NAME   which blocks are allocated and hold no data (media/host-file-blocks.ts)
+ *     store.pm                    media: the bytes that survive, at their own offsets; holes are holes
+ *     .faultline/lock             held (flock) while the pool is mounted; contains the pid of the owner
+ *     .faultline/blocks/NAME      which blocks are allocated and hold no data (media/host-file-blocks.ts)
+ *     .faultline/badblocks/NAME   which blocks have memory errors (media/host-file-bad-blocks.ts)
  *
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
@@ -14,7 +15,8 @@ import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
-import { NOTE_DIRECTORY, type NotedRun, partsWithout, readNote, removeNote } from '../media/host-file-blocks.js'
+import { type NotedRun, partsWithout, readNote } from '../media/host-file-blocks.js'
+import { BLOCKS_DIRECTORY, NOTE_DIRECTORIES, removeNotes } from '../media/host-file-notes.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -32,7 +34,7 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    mkdirSync(join(path, NOTE_DIRECTORY), { recursive: true, mode: 0o700 })
+    for (const notes of NOTE_DIRECTORIES) mkdirSync(join(path, notes), { recursive: true, mode: 0o700 })
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
@@ -98,7 +100,7 @@ export function allocatedPagesOf(addon: Addon, pool: PoolDirectory, capacity: nu
     }
   }
   for (const [name, more] of noted) {
-    if (more > 0 && pages + more > capacity) removeNote(pool.root, name)
+    if (more > 0 && pages + more > capacity) removeNotes(pool.root, name, [BLOCKS_DIRECTORY])
     else pages += more
   }
   return pages

@@ -14,6 +14,7 @@
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { rootOf } from '../dax/grab-entry.js'
+import { badRunsOf, loadBadBlocks, nextKnownBad, noteBadBlocks } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { checkResult } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
@@ -76,6 +77,8 @@ function decideLines(machine: Machine, inode: number, survive: Survival, prng: P
   for (const pgoff of pagesAtRisk(machine, inode, snapshots)) {
     // A page of a 2 MiB entry that nobody touched is not in the cache, and so is as media has it.
     if (!machine.media.isCached(inode, pgoff * Page.Size, 1)) continue
+    // Nor can a line of a bad page have reached it: the page has no lines any more.
+    if (nextKnownBad(machine, inode, pgoff, pgoff + 1) >= 0) continue
     checkResult(machine.media.diffPage(inode, pgoff), 'crash', machine.inodes.nameOf(inode))
     const masks = [machine.media.lineMask(0), machine.media.lineMask(1)] as const
     for (let line = 0; line < Page.LinesPerPage; line++) {
@@ -141,8 +144,12 @@ function forget(machine: Machine, inode: number): void {
     checkResult(media.dropCache(inode, 0, whole), 'crash', inodes.nameOf(inode))
   }
   inodes.clearFlags(inode, InodeFlag.Dirty | InodeFlag.MetadataDirty)
+  // Memory errors outlive the power; those of blocks that media never heard of go with them.
+  const bad = badRunsOf(machine, inode)
   unloadBlocks(machine, inode)
   loadBlocks(machine, inode)
+  loadBadBlocks(machine, inode, bad)
+  checkResult(noteBadBlocks(machine, inode), 'crash', inodes.nameOf(inode))
 }
 
 /** Anonymous memory does not survive; madvise drops all of a private mapping, copies included. */

@@ -6,15 +6,18 @@
  * so copying may fault, and no entry lock is held while it does (K105).
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { isBadPage, mayHaveBadBlocks, noteBadBlocks } from '../dax/bad-blocks.js'
 import { allocateBlock } from '../dax/blocks.js'
 import { grabEntry, unlockEntry } from '../dax/grab-entry.js'
 import { invalidateRange, removeLockedEntry } from '../dax/invalidate.js'
+import { repairBlocks } from '../dax/poison-blocks.js'
 import { traceFile } from '../dax/trace.js'
 import { noteUnfenced } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
 import { settle } from '../fault/settle.js'
 import { BlockState } from '../media/block-map.js'
+import { BAD_BLOCKS_PER_PAGE } from '../media/page-poison.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
@@ -22,6 +25,7 @@ import { AccessMode, ThreadWord } from '../sync/threads.js'
 import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { errnoOf, isEmpty, isErrorEntry } from '../tree/entry.js'
 import { Trace } from '../trace/tracepoints.js'
+import { readableBytes, writableBytes } from './bad-pages.js'
 import { TO_END, extendFile } from './set-size.js'
 import { accessFailed } from './vm/populate.js'
 
@@ -33,8 +37,8 @@ const CHUNK = 1 << 20
  *
  * address: of the caller's buffer; it may be a mapping.
  * Context: takes i_rwsem shared; the copy may fault and sleep.
- * Return: bytes read, short at EOF, at a poisoned page or where the buffer cannot be written; -EIO or -EFAULT when that
- * was the first byte.
+ * Return: bytes read, short at EOF, before an extent with a bad page in what is asked of it (K107), at a bad page
+ * nobody knew of, or where the buffer cannot be written; -EIO or -EFAULT when that was the first byte.
  */
 export function readBytes(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
   const rwsem = machine.inodes.at(inode) + InodeWord.Rwsem
@@ -42,7 +46,9 @@ export function readBytes(machine: Machine, inode: number, address: number, leng
   const mode = machine.threads.at(machine.self) + ThreadWord.AccessMode
   machine.words.store(mode, AccessMode.Kernel)
   try {
-    const end = Math.min(offset + length, machine.inodes.sizeOf(inode))
+    const last = Math.min(offset + length, machine.inodes.sizeOf(inode))
+    const end = last > offset ? offset + readableBytes(machine, inode, offset, last - offset) : last
+    if (end === offset && end < last) return -ErrorNumber.EIO
     let done = 0
     while (offset + done < end) {
       const step = Math.min(CHUNK, end - offset - done)
@@ -97,23 +103,28 @@ function copyFailure(machine: Machine, source: number): Errno {
   return lost ? -ErrorNumber.EIO : -ErrorNumber.EFAULT
 }
 
-/** Return: BlockState of a page, or -EIO when it is poisoned (K107). */
+/** Return: BlockState of a page, or -EIO when it is bad, known or found now (K107). */
 function blockState(machine: Machine, inode: number, pgoff: number): Errno {
-  const { words, blocks, blockCursor, pfns, inodes } = machine
-  const at = inodes.at(inode)
-  mutexLock(words, at + InodeWord.Blocks)
-  const state = blocks.lookup(at + InodeWord.BlockRoot, pgoff, blockCursor)
-  const poisoned = blockCursor.pfn !== 0 && pfns.isPoisoned(blockCursor.pfn)
-  mutexUnlock(words, at + InodeWord.Blocks)
-  return poisoned ? -ErrorNumber.EIO : state
+  const state = stateOf(machine, inode, pgoff)
+  const bad = state === BlockState.Written && isBadPage(machine, inode, machine.blockCursor.pfn)
+  return bad ? -ErrorNumber.EIO : state
+}
+
+/** Return: BlockState of a page; more of it in machine.blockCursor. Context: takes ilock. */
+function stateOf(machine: Machine, inode: number, pgoff: number): BlockState {
+  const at = machine.inodes.at(inode) + InodeWord.Blocks
+  mutexLock(machine.words, at)
+  const state = machine.blocks.lookup(machine.inodes.at(inode) + InodeWord.BlockRoot, pgoff, machine.blockCursor)
+  mutexUnlock(machine.words, at)
+  return state
 }
 
 /**
  * Copy memory to bytes of the file, growing it if need be.
  *
  * Context: takes i_rwsem exclusively; the copy may fault and sleep.
- * Return: bytes written; short when space, a poisoned page or an unreadable buffer stopped it; -errno when that was the
- * first byte: ENOSPC, EFBIG (past the address space reserved at open), EFAULT, EIO.
+ * Return: bytes written; short when space, a bad page (bad-pages.ts) or an unreadable buffer stopped it; -errno when
+ * that was the first byte: ENOSPC, EFBIG (past the address space reserved at open), EFAULT, EIO.
  */
 export function writeBytes(machine: Machine, inode: number, address: number, length: number, offset: number): Errno {
   const { inodes, words } = machine
@@ -131,15 +142,20 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
     const wanted = Math.min(length, limit - offset)
     const room = allocateForWrite(machine, inode, wanted, offset)
     if (room <= 0) return room
-    // Before the file grows: a source past its EOF must not come into being by that.
-    const readable = readablePrefix(machine, address, room)
     const sizeBefore = inodes.sizeOf(inode)
+    const writable = writableBytes(machine, inode, offset, room)
+    if (writable === 0) {
+      if (sizeBefore < offset + room) shrinkTo(machine, inode, sizeBefore)
+      return -ErrorNumber.EFAULT
+    }
+    // Before the file grows: a source past its EOF must not come into being by that.
+    const readable = readablePrefix(machine, address, writable)
     if (offset + readable > sizeBefore) {
       const error = extendFile(machine, inode, offset + readable, !machine.flavour.writeZeroesTail)
       if (error < 0) return error
     }
     const done = copyIn(machine, inode, address, readable, offset)
-    if (done < room) sourceFailed(machine, address + Math.max(done, 0))
+    if (done < writable) sourceFailed(machine, address + Math.max(done, 0))
     // A copy that fell short extended the file too far: it ends where the bytes end, and the blocks behind that go.
     const end = Math.max(sizeBefore, offset + Math.max(done, 0))
     if (end < offset + room) shrinkTo(machine, inode, end)
@@ -148,7 +164,8 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
       machine.threads.count(machine.self, Counter.BytesWritten, done)
       const error = noteUnfenced(machine, inode, offset, done)
       // No room to remember what is on its way: it arrives at once, which a cache may do at any time.
-      if (error < 0) return evict(machine, inode, offset, done)
+      const evicted = error < 0 ? evict(machine, inode, offset, done) : 0
+      return evicted < 0 ? evicted : repairWritten(machine, inode, offset, done) || done
     }
     return done
   } finally {
@@ -172,15 +189,12 @@ function allocateForWrite(machine: Machine, inode: number, length: number, offse
   let error: Errno = 0
   let page = first
   for (; page <= last; page++) {
-    const state = blockState(machine, inode, page)
-    if (state === BlockState.Written) continue
-    const pfn =
-      state < 0 ? recoverPage(machine, inode, page, offset, length) : allocateBlock(machine, inode, page, true)
+    if (stateOf(machine, inode, page) === BlockState.Written) continue
+    const pfn = allocateBlock(machine, inode, page, true)
     if (pfn < 0) {
       error = pfn
       break
     }
-    if (state < 0) continue
     if (newFirst < 0) newFirst = page
     newLast = page
   }
@@ -190,25 +204,22 @@ function allocateForWrite(machine: Machine, inode: number, length: number, offse
 }
 
 /**
- * A write that covers a whole poisoned page clears the poison (K107, K108); one that covers a part of it is refused.
- * Return: 0 or -EIO.
+ * Whole pages that were bad are good again: their new bytes go to media at once, so that a power failure cannot bring
+ * the old ones back, and only then is the error forgotten (K108).
+ * Context: i_rwsem held exclusively. Return: 0, or -errno of the media: the page stays bad.
  */
-function recoverPage(machine: Machine, inode: number, page: number, offset: number, length: number): Errno {
-  const start = page * Page.Size
-  if (offset > start || offset + length < start + Page.Size) return -ErrorNumber.EIO
-  const pfn = poisonedPfn(machine, inode, page)
-  machine.pageTable.unmapPages(inode, page, 1)
-  machine.pfns.clearPoison(pfn)
-  return 0
-}
-
-function poisonedPfn(machine: Machine, inode: number, page: number): number {
-  const { words, blocks, blockCursor, inodes } = machine
-  const at = inodes.at(inode)
-  mutexLock(words, at + InodeWord.Blocks)
-  blocks.lookup(at + InodeWord.BlockRoot, page, blockCursor)
-  mutexUnlock(words, at + InodeWord.Blocks)
-  return blockCursor.pfn
+function repairWritten(machine: Machine, inode: number, offset: number, length: number): Errno {
+  if (!mayHaveBadBlocks(machine, inode)) return 0
+  const end = Math.floor((offset + length) / Page.Size)
+  let repaired = 0
+  for (let page = Math.ceil(offset / Page.Size); page < end; page++) {
+    if (stateOf(machine, inode, page) !== BlockState.Written) continue
+    if (!machine.pfns.isPoisoned(machine.blockCursor.pfn)) continue
+    const error = evict(machine, inode, page * Page.Size, Page.Size)
+    if (error < 0) return error
+    repaired += repairBlocks(machine, inode, page * BAD_BLOCKS_PER_PAGE, (page + 1) * BAD_BLOCKS_PER_PAGE)
+  }
+  return repaired === 0 ? 0 : noteBadBlocks(machine, inode)
 }
 
 /** Context: i_rwsem exclusive; all pages have blocks. Return: bytes copied, or -errno. */

@@ -10,6 +10,7 @@
  * the next access (FACTS 11).
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { anyKnownBad, noteBadBlocksLocked } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries, waitForEntry } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
 import { dropUnfenced, noteUnfenced, saveAcross } from '../dax/writeback.js'
@@ -28,7 +29,8 @@ const LLONG_MAX = 2 ** 63
 
 /**
  * ftruncate. Context: takes i_rwsem and the range lock; may sleep until faults and syncs on the range are over.
- * Return: 0 or -errno: EFBIG past the address space reserved at open, EIO… of the host.
+ * Return: 0 or -errno: EFBIG past the address space reserved at open, EIO when the page of the new or the old EOF has
+ * to be zeroed in part and is bad (K101), EIO… of the host.
  */
 export function setSize(kernel: Kernel, inode: number, size: number): Errno {
   const { inodes, words } = kernel
@@ -73,11 +75,17 @@ function grow(kernel: Kernel, inode: number, before: number, size: number): Errn
   if (size > before && flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, before, size - before)
   else if (size > before && before % Page.Size !== 0) traceTail(kernel, inode, before)
   traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
+  if (isTailBad(kernel, inode, before)) return -ErrorNumber.EIO
   if (size > before) return extendFile(kernel, inode, size)
   if (size % Page.Size === 0) return 0
   // To the same size: what mappings stored past EOF goes all the same.
   traceTail(kernel, inode, size)
   return zeroBytes(kernel, inode, size, Math.ceil(size / Page.Size) * Page.Size)
+}
+
+/** K101: the tail of the last page is zeroed in place, which a bad page refuses. */
+function isTailBad(kernel: Kernel, inode: number, size: number): boolean {
+  return size % Page.Size !== 0 && anyKnownBad(kernel, inode, size, size + 1)
 }
 
 function traceTail(kernel: Kernel, inode: number, size: number): void {
@@ -113,6 +121,7 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
   const at = inodes.at(inode)
   const firstGone = Math.ceil(size / Page.Size)
   const tail = size % Page.Size
+  if (isTailBad(kernel, inode, size)) return -ErrorNumber.EIO
   const saved = saveAcross(kernel, inode, firstGone, LAST_INDEX)
   if (saved < 0) return saved
   if (tail !== 0) {
@@ -138,6 +147,7 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
     error = blocks.free(at + InodeWord.BlockRoot, firstGone, PGOFF_LIMIT - firstGone)
     mutexUnlock(words, at + InodeWord.Blocks)
   }
+  if (error >= 0) error = noteBadBlocksLocked(kernel, inode)
   mutexUnlock(words, at + InodeWord.Sync)
   if (error >= 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
   return error

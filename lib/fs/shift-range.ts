@@ -6,9 +6,10 @@
  * the whole truth; then entries and cache behind the point go, and every page is filled from media at its new place.
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
+import { noteBadBlocksLocked } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
-import { drainUnfencedLocked, writebackRange } from '../dax/writeback.js'
+import { LOST, drainUnfencedLocked, saveRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
@@ -49,6 +50,7 @@ export function shiftRange(kernel: Kernel, inode: number, offset: number, length
   if (error >= 0) error = moveBlocks(kernel, inode, point, pages, insert)
   if (error >= 0)
     error = insert ? moveUp(kernel, inode, offset, length, size) : moveDown(kernel, inode, offset, length, size)
+  if (error >= 0) error = noteBadBlocksLocked(kernel, inode)
   mutexUnlock(kernel.words, sync)
   if (error < 0) return error
   inodes.setSize(inode, newSize)
@@ -63,11 +65,18 @@ function writebackAround(kernel: Kernel, inode: number, point: number, pages: nu
   let error: Errno
   if (!insert) {
     // The first range ends with the page of the point: filemap_write_and_wait_range(ioffset, offset).
-    error = writebackRange(kernel, inode, point, point)
-    if (error >= 0) error = writebackRange(kernel, inode, point + pages, LAST_INDEX)
-    if (error >= 0) error = writebackRange(kernel, inode, point, LAST_INDEX, false)
-  } else error = writebackRange(kernel, inode, point, LAST_INDEX)
-  return error < 0 ? error : drainUnfencedLocked(kernel, inode)
+    error = saveAll(kernel, inode, point, point)
+    if (error >= 0) error = saveAll(kernel, inode, point + pages, LAST_INDEX)
+    if (error >= 0) error = saveAll(kernel, inode, point, LAST_INDEX, false)
+  } else error = saveAll(kernel, inode, point, LAST_INDEX)
+  if (error >= 0) error = drainUnfencedLocked(kernel, inode)
+  return error === LOST ? 0 : error
+}
+
+/** Bad pages move with the others; what was stored to them is lost already. */
+function saveAll(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
+  const error = saveRange(kernel, inode, first, last, traced)
+  return error === LOST ? 0 : error
 }
 
 /** ext4 drops private copies from the point on, xfs leaves them where they were (FACTS 13). */

@@ -1,8 +1,8 @@
 /** fsync, fdatasync and msync (vfs_fsync_range): what is durable when they return. */
 import { commitMetadata } from '../dax/commit.js'
-import { writebackRange, drainUnfenced } from '../dax/writeback.js'
+import { LOST, drainUnfenced, saveRange } from '../dax/writeback.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
-import type { Errno } from '../errors.js'
+import { type Errno, ErrorNumber } from '../errors.js'
 import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag } from '../mm/inode.js'
 import { Counter } from '../stats.js'
@@ -17,19 +17,24 @@ export interface SyncingKernel extends Kernel {
  * call is on media when it returns 0 (S1.1: exactly the dirty entries in range, then one fence).
  *
  * Context: holds no lock; sleeps while entries are locked and over host writes.
- * Return: 0 or the first -errno; what could not be written stays dirty.
+ * Return: 0 or the first -errno; what could not be written stays dirty. -EIO when pages went bad with stores in them:
+ * these are lost, the rest is written.
  */
 export function syncRange(kernel: SyncingKernel, inode: number, first: number, last: number): Errno {
   kernel.threads.count(kernel.self, Counter.Syncs, 1)
   const whole = first === 0 && last === LAST_INDEX
   // Cleared before the work: a store that dirties the inode meanwhile is the next sync's.
   if (whole) kernel.inodes.clearFlags(inode, InodeFlag.Dirty)
-  let error = writebackRange(kernel, inode, first, last)
-  if (error >= 0) error = drainUnfenced(kernel, inode)
+  const saved = saveRange(kernel, inode, first, last)
+  // What is lost is lost at once: one sync tells of all of it, and everything else is written.
+  const drained = saved >= 0 || saved === LOST ? drainUnfenced(kernel, inode) : 0
+  const lost = saved === LOST || drained === LOST
+  let error = saved < 0 && saved !== LOST ? saved : drained === LOST ? 0 : drained
   const { syncHost } = kernel.handle.config
   if (error >= 0) error = commitMetadata(kernel, inode, false)
   if (error >= 0 && syncHost) error = kernel.media.syncMedia(inode)
-  if (error < 0 && whole) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
+  if (error >= 0 && lost) error = -ErrorNumber.EIO
+  if (error < 0 && whole && !lost) kernel.inodes.setFlags(inode, InodeFlag.Dirty)
   return error
 }
 

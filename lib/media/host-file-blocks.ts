@@ -14,13 +14,10 @@
  *
  * Uses the addon: names are resolved beneath the pool and nothing else.
  */
-import { renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT, Page } from '../constants.js'
 import { type Errno, ErrorNumber, isErrno } from '../errors.js'
-
-export const NOTE_DIRECTORY = '.faultline/blocks'
+import { BLOCKS_DIRECTORY, readText } from './host-file-notes.js'
 
 /** Blocks without data: pages [first, end). */
 export interface NotedRun {
@@ -39,15 +36,13 @@ interface Note {
   readonly written: readonly Pair[]
 }
 
-const BYTES_MAX = 16 * 2 ** 20
-
 /** Replace the note; an empty list empties it. Return: 0 or -errno. */
 export function writeNote(addon: Addon, pool: number, name: string, runs: readonly NotedRun[]): Errno {
   const { constants: c } = addon
   const create = runs.length > 0 ? (c['O_CREAT'] as number) : 0
   let fd: number
   try {
-    fd = addon.openBeneath(pool, `${NOTE_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create, 0o600)
+    fd = addon.openBeneath(pool, `${BLOCKS_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create, 0o600)
   } catch (error) {
     if (runs.length === 0 && isErrno(error, 'ENOENT')) return 0
     return error instanceof Error && 'errno' in error ? -Math.abs(error.errno as number) : -ErrorNumber.EIO
@@ -61,21 +56,11 @@ export function writeNote(addon: Addon, pool: number, name: string, runs: readon
 
 /** Return: the runs noted, ascending and disjoint; none when there is no note or it cannot be understood. */
 export function readNote(addon: Addon, pool: number, name: string): NotedRun[] {
-  let fd: number
+  const text = readText(addon, pool, `${BLOCKS_DIRECTORY}/${name}`)
   try {
-    fd = addon.openBeneath(pool, `${NOTE_DIRECTORY}/${name}`, addon.constants['O_RDONLY'] as number, 0)
+    return parse(text)
   } catch {
     return []
-  }
-  try {
-    const { size } = addon.fileStatus(fd)
-    const bytes = new Uint8Array(Math.min(size, BYTES_MAX))
-    if (addon.readFile(fd, addon.addressOf(bytes), bytes.length, 0) !== bytes.length) return []
-    return parse(new TextDecoder().decode(bytes))
-  } catch {
-    return []
-  } finally {
-    addon.closeFd(fd)
   }
 }
 
@@ -102,21 +87,6 @@ export function partsWithout(run: NotedRun, others: readonly NotedRun[]): NotedR
   }
   if (first < run.end) parts.push({ ...run, first })
   return parts
-}
-
-/** Forget the note of a name that is gone. */
-export function removeNote(root: string, name: string): void {
-  rmSync(join(root, NOTE_DIRECTORY, name), { force: true })
-}
-
-/** The note of a file that changes its name. */
-export function renameNote(root: string, from: string, to: string): void {
-  try {
-    renameSync(join(root, NOTE_DIRECTORY, from), join(root, NOTE_DIRECTORY, to))
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-    removeNote(root, to)
-  }
 }
 
 function noteOf(runs: readonly NotedRun[]): Note {

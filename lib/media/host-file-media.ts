@@ -18,7 +18,9 @@ import { Counter } from '../stats.js'
 import type { Threads } from '../sync/threads.js'
 import { type BlockRun, BlockState } from './block-map.js'
 import type { Media } from './media.js'
+import { type NotePlace, writeBadBlocks } from './host-file-bad-blocks.js'
 import { type NotedRun, trimNote, writeNote } from './host-file-blocks.js'
+import type { BadRun } from './page-poison.js'
 
 const RESIDENCY_PAGES = 4096
 const MOVE_BYTES = 256 * 1024
@@ -31,6 +33,7 @@ export class HostFileMedia implements Media {
   readonly #movingBuffer = new Uint8Array(MOVE_BYTES)
   readonly #moving: number
   readonly #wordsAddress: number
+  readonly #notePlace: NotePlace
 
   constructor(
     private readonly addon: Addon,
@@ -38,10 +41,12 @@ export class HostFileMedia implements Media {
     private readonly threads: Threads,
     private readonly self: number,
     private readonly poolDirectory: number,
+    root: string,
     buffer: SharedArrayBuffer,
   ) {
     this.#moving = addon.addressOf(this.#movingBuffer)
     this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
+    this.#notePlace = { pool: poolDirectory, root, writer: self }
   }
 
   writeback(inode: number, offset: number, length: number, size: number): Errno {
@@ -116,6 +121,11 @@ export class HostFileMedia implements Media {
     if (this.inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
     this.#setNoted(inode, noted.length > 0)
     return writeNote(this.addon, this.poolDirectory, this.inodes.nameOf(inode), noted)
+  }
+
+  noteBadBlocks(inode: number, runs: readonly BadRun[]): Errno {
+    if (this.inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
+    return writeBadBlocks(this.addon, this.#notePlace, this.inodes.nameOf(inode), runs)
   }
 
   uncommitBlocks(inode: number, first: number, end: number): Errno {

@@ -8,6 +8,7 @@
  */
 import type { Errno } from '../errors.js'
 import type { BlockRun } from './block-map.js'
+import type { BadRun } from './page-poison.js'
 
 export interface Media {
   /**
@@ -42,6 +43,8 @@ export interface Media {
    * Context: Sync mutex held, before the blocks are free: else a crash could bring them back when others have them.
    */
   uncommitBlocks(inode: number, first: number, end: number): Errno
+  /** Keep the list of bad blocks, all the file has, across mounts. Context: Sync mutex held, as for commitBlocks. */
+  noteBadBlocks(inode: number, runs: readonly BadRun[]): Errno
   /** Host fdatasync: what was written survives a power failure of the host too. */
   syncMedia(inode: number): Errno
   /** clwb with a snapshot: copy the line at `offset` of the cache into 16 words at `at`. */

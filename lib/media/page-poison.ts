@@ -1,54 +1,116 @@
 /**
- * Poisoned pages: one bit a page, set while reading the page is a machine check.
+ * Memory errors of the device: which pages are bad, and which 512-byte blocks of them.
  *
- *   size    1 bit a page; zeroed memory is a device without errors
- *   states  sound → poisoned (hardware, or a test) → sound (a repairing write, or a new allocation)
- *   locks   none: bits are changed and read atomically, from any thread
+ *   bad      1 bit a page: there is an error somewhere in it. What an access looks at
+ *   latent   1 bit a page: nobody has come across it yet. Errors of one page are found together
+ *   blocks   1 byte a page, four to a word: its bad blocks of 512 bytes, lowest first
+ *   size     zeroed memory is a device without errors
+ *   states   sound → latent → bad (hardware, or a test; latent may be skipped) → sound (repair, or a new allocation)
+ *   locks    none: everything is changed and read atomically, from any thread. `blocks` before `bad` when an error
+ *            comes; when one goes `blocks` first too, and `bad` again if another has come meanwhile: at rest `bad` is
+ *            set where there are blocks. Two repairs of one page exclude each other (i_rwsem of its file)
  */
+import { Page } from '../constants.js'
 import type { SharedWords } from '../sync/shared-words.js'
 import { bitmapWords } from './bitmap.js'
 
+/** Unit of errors, as of the kernel's badblocks (a sector). */
+export const BAD_BLOCK_SIZE = 512
+export const BAD_BLOCKS_PER_PAGE: number = Page.Size / BAD_BLOCK_SIZE
+/** Every block of a page. */
+export const WHOLE_PAGE = 0xff
+
+/** A run of bad blocks of a file, in blocks of 512 bytes from its start. */
+export interface BadRun {
+  readonly first: number
+  readonly count: number
+  readonly latent: boolean
+}
+
 export class PagePoison {
   readonly #words: SharedWords
-  readonly #base: number
+  readonly #bad: number
+  readonly #latent: number
+  readonly #blocks: number
 
   static wordsFor(pages: number): number {
-    return bitmapWords(pages)
+    return 2 * bitmapWords(pages) + Math.ceil(pages / 4)
   }
 
-  constructor(words: SharedWords, base: number) {
+  constructor(words: SharedWords, base: number, pages: number) {
     this.#words = words
-    this.#base = base
+    this.#bad = base
+    this.#latent = base + bitmapWords(pages)
+    this.#blocks = base + 2 * bitmapWords(pages)
   }
 
-  set(page: number): void {
-    this.#words.or(this.#base + (page >>> 5), 1 << (page & 31))
+  /** Add errors. An error that is not latent makes all of the page's known. */
+  set(page: number, blocks: number, latent: boolean): void {
+    if (!latent) this.#clearBit(this.#latent, page)
+    else if (!this.has(page)) this.#setBit(this.#latent, page)
+    this.#words.or(this.#blocks + (page >>> 2), blocks << ((page & 3) * 8))
+    this.#setBit(this.#bad, page)
   }
 
-  clear(page: number): void {
-    this.#words.and(this.#base + (page >>> 5), ~(1 << (page & 31)))
+  /** Take errors away. Return: those that were there. */
+  clear(page: number, blocks: number): number {
+    const shift = (page & 3) * 8
+    const before = this.#words.and(this.#blocks + (page >>> 2), ~(blocks << shift))
+    if (this.blocksOf(page) === 0) {
+      this.#clearBit(this.#bad, page)
+      this.#clearBit(this.#latent, page)
+      if (this.blocksOf(page) !== 0) this.#setBit(this.#bad, page)
+    }
+    return (before >>> shift) & blocks
   }
 
   has(page: number): boolean {
-    return ((this.#words.load(this.#base + (page >>> 5)) >>> (page & 31)) & 1) !== 0
+    return this.#testBit(this.#bad, page)
   }
 
-  /** Is any of [first, end) poisoned? Words without any are skipped. */
-  anyIn(first: number, end: number): boolean {
-    let page = first
-    while (page < end) {
-      if (this.#words.load(this.#base + (page >>> 5)) === 0) page = page - (page & 31) + 32
-      else if (this.has(page++)) return true
+  isLatent(page: number): boolean {
+    return this.#testBit(this.#latent, page)
+  }
+
+  /** Someone came across the errors of a page. Return: true to the first who does. */
+  reveal(page: number): boolean {
+    return this.#clearBit(this.#latent, page)
+  }
+
+  /** Bit i: block i of the page is bad. */
+  blocksOf(page: number): number {
+    return (this.#words.load(this.#blocks + (page >>> 2)) >>> ((page & 3) * 8)) & WHOLE_PAGE
+  }
+
+  /** Return: the first bad page of [first, end), or -1. Words without any are skipped. */
+  next(first: number, end: number): number {
+    for (let page = first; page < end;) {
+      const rest = this.#words.load(this.#bad + (page >>> 5)) >>> (page & 31)
+      if (rest === 0) page = page - (page & 31) + 32
+      else {
+        page += 31 - Math.clz32(rest & -rest)
+        return page < end ? page : -1
+      }
     }
-    return false
+    return -1
   }
 
-  /** Clear [first, end). Poison is rare: words without any are only read. */
+  /** The pages [first, end) are sound. */
   clearRange(first: number, end: number): void {
-    let page = first
-    while (page < end) {
-      if (this.#words.load(this.#base + (page >>> 5)) === 0) page = page - (page & 31) + 32
-      else this.clear(page++)
-    }
+    for (let page = this.next(first, end); page >= 0; page = this.next(page + 1, end)) this.clear(page, WHOLE_PAGE)
+  }
+
+  #testBit(base: number, page: number): boolean {
+    return ((this.#words.load(base + (page >>> 5)) >>> (page & 31)) & 1) !== 0
+  }
+
+  #setBit(base: number, page: number): void {
+    this.#words.or(base + (page >>> 5), 1 << (page & 31))
+  }
+
+  /** Return: whether it was set. */
+  #clearBit(base: number, page: number): boolean {
+    const before = this.#words.and(base + (page >>> 5), ~(1 << (page & 31)))
+    return ((before >>> (page & 31)) & 1) !== 0
   }
 }

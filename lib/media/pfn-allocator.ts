@@ -4,7 +4,7 @@
  *   header  ┌ mutex ┬ free pages ┬ reserved pages ┬ rotor ┬ wholly free groups ┐           5 words
  *   used    pages in use in each group of 512                                              1 word a group
  *   bitmap  bit set: page in use                                                           1 bit a page
- *   poison  page-poison.ts                                                                 1 bit a page
+ *   poison  page-poison.ts                                                                 10 bits a page
  *   owners  page-owners.ts                                                                 2 words a page
  *
  *   owner   initialise() once, by the mount, on zeroed memory; it touches the header only (so `used` counts pages in
@@ -24,7 +24,7 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
 import { bitmapWords, clearBits, countBits, firstClearBit, setBits } from './bitmap.js'
 import { PageOwners, type PageOwner } from './page-owners.js'
-import { PagePoison } from './page-poison.js'
+import { PagePoison, WHOLE_PAGE } from './page-poison.js'
 
 const enum Header {
   Mutex = 0,
@@ -68,7 +68,7 @@ export class PfnAllocator {
     this.#used = base + Header.Words
     this.#bitmap = this.#used + this.#groups
     const poison = this.#bitmap + bitmapWords(capacityPages)
-    this.#poison = new PagePoison(words, poison)
+    this.#poison = new PagePoison(words, poison, capacityPages)
     this.#owners = new PageOwners(words, poison + PagePoison.wordsFor(capacityPages), FIRST_PFN)
   }
 
@@ -170,28 +170,51 @@ export class PfnAllocator {
   }
 
   /**
-   * Poison stays until it is cleared, by a write that repairs (K108) or because the page is allocated anew: a file
-   * system zeroes new blocks through the driver, which repairs them.
+   * Blocks of 512 bytes of a page go bad (bit i: block i). They stay so until a repair clears them (K108), or until the
+   * page is allocated anew: a file system zeroes new blocks through the driver, which repairs them.
+   * latent: nobody knows until somebody comes across it.
    * Context: no lock; any thread.
    */
-  setPoison(pfn: number): void {
+  setPoison(pfn: number, blocks = WHOLE_PAGE, latent = false): void {
     this.#checkRange(pfn, 1)
-    this.#poison.set(pfn - FIRST_PFN)
+    this.#poison.set(pfn - FIRST_PFN, blocks, latent)
   }
 
-  clearPoison(pfn: number): void {
+  /** Repair blocks of a page. Return: those that were bad. Context: one repair of a page at a time (page-poison.ts). */
+  clearPoison(pfn: number, blocks = WHOLE_PAGE): number {
     this.#checkRange(pfn, 1)
-    this.#poison.clear(pfn - FIRST_PFN)
+    return this.#poison.clear(pfn - FIRST_PFN, blocks)
   }
 
-  /** Return: false too for a number that names no page. */
+  /** Is there an error in the page, latent or known? Return: false too for a number that names no page. */
   isPoisoned(pfn: number): boolean {
     return this.#isPfn(pfn) && this.#poison.has(pfn - FIRST_PFN)
   }
 
+  /** Is there an error in the page that was found? */
+  isKnownBad(pfn: number): boolean {
+    return this.isPoisoned(pfn) && !this.#poison.isLatent(pfn - FIRST_PFN)
+  }
+
+  /** Someone came across the errors of a page. Return: true to the first who comes across latent ones. */
+  revealPoison(pfn: number): boolean {
+    return this.isPoisoned(pfn) && this.#poison.reveal(pfn - FIRST_PFN)
+  }
+
+  /** Bad blocks of 512 bytes: bit i is block i of the page. */
+  badBlocksOf(pfn: number): number {
+    return this.#isPfn(pfn) ? this.#poison.blocksOf(pfn - FIRST_PFN) : 0
+  }
+
+  /** Return: the first of `count` pages from `pfn` on that has an error, or 0. */
+  nextPoisoned(pfn: number, count: number): number {
+    const page = this.#poison.next(pfn - FIRST_PFN, pfn - FIRST_PFN + count)
+    return page < 0 ? 0 : page + FIRST_PFN
+  }
+
   /** Is any of `count` pages from `pfn` on poisoned? */
   anyPoisoned(pfn: number, count: number): boolean {
-    return this.#poison.anyIn(pfn - FIRST_PFN, pfn - FIRST_PFN + count)
+    return this.nextPoisoned(pfn, count) !== 0
   }
 
   /** Throws BugError unless counts and bitmap agree. Context: takes the mutex for the whole device: for tests. */

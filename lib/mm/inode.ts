@@ -44,6 +44,8 @@ export const enum InodeFlag {
   MetadataCommitting = 16,
   /** Media has a note of blocks without data (media/host-file-blocks.ts). */
   Noted = 32,
+  /** It has, or had while it was open, memory errors: only then anybody looks for them (dax/bad-blocks.ts). */
+  BadBlocks = 64,
 }
 
 export const enum InodeWord {

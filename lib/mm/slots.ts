@@ -13,11 +13,14 @@
  *
  * And for each GiB: Table once anything was tried there (the pud), which is all that 1 GiB faults ever leave behind.
  *
+ * And the pages of private mappings that answer with SIGBUS: see noteFailed.
+ *
  * Slots belong to addresses, not to mappings: pieces of a split mapping, and neighbours, share the table of the 2 MiB
  * they share. A huge entry lies in one mapping always.
  *
  *   storage   one extent tree for the mount, key = address / 2 MiB, state = SlotState; neighbours in one state share a
- *             record. GiB keys are apart, above GIB_KEYS
+ *             record. GiB keys are apart, above GIB_KEYS, and so are pages, above FAILED_KEYS
+ *   visits    are made with the lock held: a visitor asks no slots
  *   size      2 words: the root of the tree, and its lock, a leaf (the kernel's page-table lock); zero memory is valid
  */
 import { Page } from '../constants.js'
@@ -38,6 +41,8 @@ const STATES = [SlotState.Empty, SlotState.Table, SlotState.HugeRead, SlotState.
 const GIB = 2 ** 30
 /** Keys of user addresses (below 2^47) in 2 MiB units stay below 2^26. */
 const GIB_KEYS = 2 ** 30
+/** Pages by address; below 2^35, so that these keys come after all others. */
+const FAILED_KEYS = 2 ** 36
 
 export class Slots {
   readonly #cursor = new ExtentCursor()
@@ -115,9 +120,36 @@ export class Slots {
    * entries go, but a table that a neighbour shares stays (free_pgtables).
    */
   forget(start: number, end: number, floor: number, ceiling: number): void {
+    this.takeFailed(start, end - start)
     this.#lock()
     this.#removeUnits(start, end, floor, ceiling, Page.PmdSize, 0)
     this.#removeUnits(start, end, floor, ceiling, GIB, GIB_KEYS)
+    this.#unlock()
+  }
+
+  /**
+   * Remember that this page of a private mapping answers with SIGBUS. The page table does not tell such a page from a
+   * private copy that is swapped out, which must never be dropped. Without room to remember it stays until unmapped.
+   */
+  noteFailed(address: number): void {
+    this.#lock()
+    this.#write(FAILED_KEYS + Math.floor(address / Page.Size), 1, SlotState.Table)
+    this.#unlock()
+  }
+
+  /** Forget the failed pages of [address, address + length). visit: called with each run of them. */
+  takeFailed(address: number, length: number, visit?: (address: number, length: number) => void): void {
+    const end = FAILED_KEYS + Math.ceil((address + length) / Page.Size)
+    let key = FAILED_KEYS + Math.floor(address / Page.Size)
+    const cursor = this.#cursor
+    this.#lock()
+    while (key < end && this.tree.findFrom(this.base, key, cursor) && cursor.start < end) {
+      const first = Math.max(key, cursor.start)
+      const last = Math.min(end, cursor.start + cursor.length)
+      key = last
+      this.#write(first, last - first, SlotState.Empty)
+      visit?.((first - FAILED_KEYS) * Page.Size, (last - first) * Page.Size)
+    }
     this.#unlock()
   }
 

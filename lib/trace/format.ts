@@ -40,6 +40,7 @@ export const PLAIN_NAMING: TraceNaming = {
 const RESULTS: readonly (readonly [FaultResult, string])[] = [
   [FaultResult.Sigbus, 'SIGBUS'],
   [FaultResult.Major, 'MAJOR'],
+  [FaultResult.HwPoison, 'HWPOISON'],
   [FaultResult.NoPage, 'NOPAGE'],
   [FaultResult.Fallback, 'FALLBACK'],
   [FaultResult.DoneCow, 'DONE_COW'],

@@ -69,6 +69,7 @@ export const enum TraceFault {
 export const enum FaultResult {
   Sigbus = 2,
   Major = 4,
+  HwPoison = 0x10,
   NoPage = 0x100,
   Fallback = 0x800,
   DoneCow = 0x1000,

@@ -51,11 +51,7 @@ export class Pool {
 
   /** The page of the file has a memory error from now on, and is mapped nowhere. */
   poison(file: DaxFile, page: number): void {
-    const machine = machineOf(this.pmem)
-    const extent = file.stat().extents.find(({ start, end }) => start <= page * PAGE && page * PAGE < end)
-    if (extent === undefined) throw new Error(`page ${page} is a hole`)
-    machine.pfns.setPoison(extent.pfn + page - extent.start / PAGE)
-    machine.pageTable.unmapPages(file.inode, page, 1)
+    if (this.pmem.poison(file, page * PAGE, PAGE) === 0) throw new Error(`page ${page} is a hole`)
   }
 
   /** Drop what the process has mapped of a mapping, as memory pressure or MADV_DONTNEED may. */

@@ -187,32 +187,38 @@ describe('read and write beside mappings', () => {
     }
   })
 
-  describe('K107: poison', () => {
-    it('read over it is EIO, or short when bytes came before it', () => {
-      const file = pool.data(3)
-      pool.poison(file, 1)
-      expect(() => file.read(Buffer.alloc(10), PAGE)).to.throw('EIO')
-      expect(file.read(Buffer.alloc(3 * PAGE), 0)).to.equal(PAGE)
-      expect(file.read(Buffer.alloc(10), 2 * PAGE)).to.equal(10)
+  describe('poison', () => {
+    it('K107: read over a bad page is EIO for all that is wanted of its extent, and short after another extent', () => {
+      const file = pool.holes(6)
+      for (const page of [0, 2, 3, 4]) file.write(Buffer.alloc(PAGE, 16 + page), page * PAGE)
+      file.sync()
+      pool.poison(file, 3)
+      expect(() => file.read(Buffer.alloc(10), 3 * PAGE)).to.throw('EIO')
+      expect(() => file.read(Buffer.alloc(2 * PAGE), 2 * PAGE), 'the page before it, in one go').to.throw('EIO')
+      expect(file.read(Buffer.alloc(PAGE), 2 * PAGE), 'the page before it alone').to.equal(PAGE)
+      expect(file.read(Buffer.alloc(6 * PAGE), 0), 'what comes before the extent').to.equal(2 * PAGE)
+      expect(file.read(Buffer.alloc(10), 4 * PAGE)).to.equal(10)
     })
 
-    it('a load is SIGBUS, of the bad page alone', () => {
+    it('K99: a load is SIGBUS, of the bad page alone', () => {
       const file = pool.data(3)
       const mapping = file.mmap()
       const view = bytes(mapping)
       expect(view[PAGE]).to.equal(17)
       pool.poison(file, 1)
       expect(() => mapping.tryRead(PAGE, 1)).to.throw('EIO')
-      expect(() => mapping.tryWrite(PAGE, Buffer.from([1]))).to.throw('EIO')
+      expect(() => {
+        mapping.tryWrite(PAGE, Buffer.from([1]))
+      }).to.throw('EIO')
       expect([view[0], view[2 * PAGE]]).to.deep.equal([16, 18])
     })
 
-    it('a write of the whole page mends it, a partial one is refused', () => {
+    it('K108: a write of the whole page mends it, a partial one is EFAULT', () => {
       const file = pool.data(3)
       const mapping = file.mmap()
       pool.poison(file, 1)
       expect(() => mapping.tryRead(PAGE, 1)).to.throw('EIO')
-      expect(() => file.write(Buffer.alloc(100, 1), PAGE)).to.throw('EIO')
+      expect(() => file.write(Buffer.alloc(100, 1), PAGE)).to.throw('EFAULT')
       expect(file.write(Buffer.alloc(PAGE, 1), PAGE)).to.equal(PAGE)
       expect(mapping.tryRead(PAGE, 1)[0]).to.equal(1)
       expect(bytes(mapping)[2 * PAGE - 1]).to.equal(1)

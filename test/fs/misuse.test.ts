@@ -99,6 +99,20 @@ const PMEM: Case[] = [
       { size: true, mode: true, maxSize: [] },
     ],
   ),
+  ...['poison', 'badBlocks', 'clearPoison'].flatMap((call): Case[] => [
+    ...[1, null, {}].map((value): Case => [call, [value, 0, 1], TypeError, /file must be a file of this mount/]),
+    ...NAMES.map((name): Case => [call, [name, 0, 1], RangeError, /name must be/]),
+  ]),
+  ...['poison', 'clearPoison'].flatMap((call): Case[] => [
+    ...NOT_A_NUMBER.map((value): Case => [call, ['a.pm', value, 1], TypeError, /offset must be an integer/]),
+    ...NOT_A_NUMBER.map((value): Case => [call, ['a.pm', 0, value], TypeError, /length must be an integer/]),
+    ...[-1, 0.5, NaN, 2 ** 53].map((value): Case => [call, ['a.pm', value, 1], RangeError, /offset must be/]),
+    ...[-1, 0, 0.5, NaN, 2 ** 53].map((value): Case => [call, ['a.pm', 0, value], RangeError, /length must be/]),
+  ]),
+  ...wrongOptions('poison', ['a.pm', 0, 1], [{ latent: null }]),
+  ['poison', ['a.pm', 0, 1, { latent: 1 }], TypeError, /latent must be true or false/],
+  ...NOT_A_NUMBER.map((value): Case => ['memoryFailure', [value], TypeError, /pfn must be an integer/]),
+  ...[-1, 0.5, NaN, 2 ** 53].map((value): Case => ['memoryFailure', [value], RangeError, /pfn must be/]),
   ...wrongOptions('crash', [], [{ survive: 'some', seed: 0.5 }, { survive: [], seed: true }, { survive: true }]),
 ]
 
@@ -153,6 +167,8 @@ const FILE: Case[] = [
   ['fallocate', [{ offset: 0, length: 2 ** 53 }], RangeError, /length must be/],
   ['fallocate', [{ offset: 0, length: 1, keepSize: 'yes' }], TypeError, /keepSize must be/],
   ['fallocate', [], TypeError, /must be/],
+  ...NOT_A_NUMBER.map((value): Case => ['pfnAt', [value], TypeError, /offset must be an integer/]),
+  ...[-1, 0.5, NaN, 2 ** 53].map((value): Case => ['pfnAt', [value], RangeError, /offset must be/]),
 ]
 
 const MAPPING: Case[] = [

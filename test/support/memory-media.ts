@@ -12,6 +12,7 @@ import { Page } from '../../lib/constants.js'
 import { type Errno, ErrorNumber } from '../../lib/errors.js'
 import type { BlockRun } from '../../lib/media/block-map.js'
 import type { Media } from '../../lib/media/media.js'
+import type { BadRun } from '../../lib/media/page-poison.js'
 import type { SharedWords } from '../../lib/sync/shared-words.js'
 import type { PortTrace } from './port-trace.js'
 import { asOneStep, readStep, writeStep } from './step-words.js'
@@ -161,6 +162,12 @@ export class MemoryMedia implements Media {
   resizeCache(inode: number, size: number): Errno {
     this.#drop(inode, Math.ceil(size / Page.Size), this.pages, true)
     return 0
+  }
+
+  noteBadBlocks(inode: number, runs: readonly BadRun[]): Errno {
+    const parts = runs.map(({ first, count, latent }) => `${first}+${count}${latent ? ' latent' : ''}`)
+    this.trace.note(`bad-blocks ${inode}: ${parts.join(', ')}`)
+    return this.failure
   }
 
   resizeMedia(inode: number, size: number): Errno {

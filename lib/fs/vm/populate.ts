@@ -160,7 +160,9 @@ export function accessFailed(machine: Machine, address: number, write: boolean):
   const pte = new Uint8Array(1)
   machine.addon.pageTableEntries(page, Page.Size, pte)
   // Poison is not present; what is present may be a private copy, and answers to another access.
-  if (((pte[0] as number) & (Pte.File | Pte.Anonymous)) === 0) machine.addon.dropPages(page, Page.Size)
+  if (((pte[0] as number) & (Pte.File | Pte.Anonymous)) !== 0) return
+  machine.addon.dropPages(page, Page.Size)
+  if ((machine.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) machine.slots.takeFailed(page, Page.Size)
 }
 
 /** Nobody tells when the last fault on a mapping in service is done, so it is looked up this often. */
