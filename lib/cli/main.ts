@@ -7,7 +7,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { LockingName } from '../config.js'
+import type { DemoOptions } from './commands/demo.js'
+import type { ReplayOptions } from './commands/replay.js'
 import { ExitStatus, describeFailure } from './failure.js'
+import { lockingOption, useLocking } from './locking-option.js'
 
 const ROUNDS_DEFAULT = 20
 const ROUNDS_MAX = 100_000
@@ -61,7 +65,9 @@ function makeProgram(): Command {
     .option('--seed <number>', 'of payloads, of the moments of kills, of what survives', natural(0, 2 ** 31 - 1), 1)
     .option('--file <path>', 'the file to copy (default: the executable of Node.js)')
     .option('--keep', 'leave the pools where they are, and say where')
-    .action(async (options: { rounds: number; seed: number; file?: string; keep?: boolean }) => {
+    .addOption(lockingOption())
+    .action(async (options: DemoOptions & { locking?: LockingName }) => {
+      useLocking(options.locking)
       const { demo } = await import('./commands/demo.js')
       status = await demo(options)
     })
@@ -87,7 +93,9 @@ function addReplay(program: Command): void {
         .choices(['ext4', 'xfs'])
         .default('ext4'),
     )
-    .action(async (path: string, pattern: string, options: { json?: boolean; flavour: 'ext4' | 'xfs' }) => {
+    .addOption(lockingOption())
+    .action(async (path: string, pattern: string, options: ReplayOptions & { locking?: LockingName }) => {
+      useLocking(options.locking)
       const { replayCommand } = await import('./commands/replay.js')
       status = await replayCommand(path, pattern, options)
     })

@@ -3,11 +3,12 @@
  *
  * Fan-out 4 and one wait bucket, so that trees are deep and all sleepers collide. Other threads attach by the handle.
  */
+import type { LockingName } from '../../lib/config.js'
 import { Page } from '../../lib/constants.js'
 import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from '../../lib/dax/grab-entry.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
 import { FLAVOURS } from '../../lib/dax/flavour.js'
-import { entryLocking } from '../../lib/dax/locking.js'
+import { LOCKING_POLICIES } from '../../lib/dax/locking-policies.js'
 import { BlockCursor, BlockMap, BlockState } from '../../lib/media/block-map.js'
 import { ExtentPool } from '../../lib/tree/extent-pool.js'
 import { ExtentTree } from '../../lib/tree/extent-tree.js'
@@ -49,6 +50,7 @@ export const CAPACITY_PAGES: number = Small.Capacity
 export const PENDING_LINES: number = Small.PendingLines
 
 export interface SmallHandle {
+  readonly locking: LockingName
   readonly words: SharedArrayBuffer
   /** Cache, media, page tables. */
   readonly memory: SharedArrayBuffer
@@ -88,10 +90,11 @@ function layoutOf(): Record<
 }
 
 /** A new machine with files 1 and 2, each of FILE_PAGES pages of hole. */
-export function smallKernel(): SmallKernel {
+export function smallKernel(locking: LockingName = 'entry'): SmallKernel {
   const layout = layoutOf()
   const mediaBytes = MemoryMedia.bytesFor(Small.Files, Small.Pages)
   const handle: SmallHandle = {
+    locking,
     words: new SharedArrayBuffer(layout.words * 4),
     memory: new SharedArrayBuffer(mediaBytes + ModelPageTable.bytesFor(Small.Mappings, Small.Pages)),
   }
@@ -142,7 +145,7 @@ export function attachSmall(handle: SmallHandle): SmallKernel {
     pending: new PendingLines(words, layout.pending, Small.PendingLines, threads, inodes, media),
     pageTable: new ModelPageTable(handle.memory, tables, Small.Mappings, words, inodes, vmas, media, ports),
     media,
-    locking: entryLocking,
+    locking: LOCKING_POLICIES[handle.locking],
     nodePool,
     extentPool,
   }
