@@ -121,7 +121,8 @@ export function measurementsOf(name: CaseName, rounds: number): number {
   return isFaultCase(name) ? rounds * 2 : rounds
 }
 
-function preparePool(pool: string, pages: number, seed: number): void {
+/** Make a pool with DATA_FILE and HOLE_FILE. */
+export function preparePool(pool: string, pages: number, seed: number): void {
   const data = Buffer.alloc(pages * Page.Size)
   for (let page = 0; page < pages; page++) data.writeInt32LE(Math.imul(page + 1, 0x9e3779b1) ^ seed, page * Page.Size)
   mkdirSync(pool, { recursive: true })

@@ -70,7 +70,7 @@ const throughput = {
             field: 'perSecond',
             type: 'quantitative',
             title: null,
-            axis: { format: '~s', tickCount: 5 },
+            axis: { format: '~s', tickCount: 5, minExtent: 38 },
             scale: { zero: true },
           },
           color,
@@ -95,7 +95,7 @@ const latency = {
         type: 'quantitative',
         title: null,
         scale: { type: 'log' },
-        axis: { format: '~s', tickCount: 4 },
+        axis: { format: '~s', tickCount: 4, minExtent: 38 },
       },
       color,
       strokeDash: {

@@ -65,7 +65,7 @@ async function writeCharts(bench: Bench, result: BenchResult, { svg, html }: Ben
 }
 
 /** A row for each setting: parameters that were swept, then median and spread of each figure. */
-function benchTable(bench: Bench, { results }: BenchResult): string {
+export function benchTable(bench: Bench, { results }: BenchResult): string {
   const swept = bench.parameters.filter(({ name }) => new Set(results.map(({ setting }) => setting[name])).size > 1)
   const shown = swept.length > 0 ? swept : bench.parameters.slice(0, 1)
   const head = [
