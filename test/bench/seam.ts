@@ -96,7 +96,7 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
     },
   })
-  const cpu = values.cpu === undefined ? addon.getAffinity().at(-1) : Number(values.cpu)
+  const cpu = values.cpu === undefined ? addon.getAffinity(0).at(-1) : Number(values.cpu)
   const [rounds, pages, warm] = [Number(values.rounds), Number(values.pages), Number(values.warm)]
   if (![rounds, pages, warm].every((n) => Number.isSafeInteger(n) && n > 0))
     throw new RangeError('whole numbers above 0')
