@@ -52,6 +52,20 @@ export interface MountOptions {
   hugePages?: boolean
   /** Which file system to be where ext4-dax and xfs-dax differ. Default 'ext4'. */
   flavour?: 'ext4' | 'xfs'
+  /**
+   * What keeps faults on one file apart, from each other and from truncate: 'entry' (default) the kernel's design of
+   * today, an entry lock for each page; 'range' a range lock for both; 'inode' one lock for the whole file, as Linux
+   * 4.3 had. The results are the same, what runs side by side is not: see `faultline bench locks`. The environment
+   * variable FAULTLINE_LOCKING sets the default.
+   */
+  locking?: LockingName
+  /** Most faults a worker takes at a time, 1 … 64. Default 64; 1 leaves none waiting behind another that is slow. */
+  faultBatch?: number
+  /**
+   * Microseconds that bringing a page (or 2 MiB) from media into the cache for a fault takes on top of what it costs.
+   * Default 0. For benchmarks and tests: it stands for a slow device, and leaves the CPU to others meanwhile.
+   */
+  mediaLatency?: number
   /** Trace records kept for slow readers, a power of two. Default 16384. */
   maxTraceRecords?: number
   /** Faults on purpose, for tests of what a failure does to the program. */
@@ -64,6 +78,14 @@ export interface InjectOptions {
   /** The fault handler throws at its Nth fault (1: the first), as if it had a bug. */
   faultHandlerThrowsAt?: number
 }
+
+/** The locking policies: dax/locking.ts. */
+export const LOCKING_NAMES = ['entry', 'range', 'inode'] as const
+export type LockingName = (typeof LOCKING_NAMES)[number]
+
+export const FAULT_BATCH_MAX = 64
+/** A second: longer, and a fault looks like a hang. */
+const MEDIA_LATENCY_MAX = 1_000_000
 
 /** All options resolved; plain numbers, so that it travels in the handle. */
 export interface MountConfig {
@@ -82,6 +104,10 @@ export interface MountConfig {
   readonly throwAtFault: number
   readonly hugePages: boolean
   readonly flavour: 'ext4' | 'xfs'
+  readonly locking: LockingName
+  readonly faultBatch: number
+  /** Microseconds. */
+  readonly mediaLatency: number
   readonly maxTraceRecords: number
 }
 
@@ -100,6 +126,9 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'waitBuckets',
   'hugePages',
   'flavour',
+  'locking',
+  'faultBatch',
+  'mediaLatency',
   'maxTraceRecords',
   'inject',
 ]
@@ -130,9 +159,17 @@ export function resolveConfig(options: unknown): MountConfig {
     waitBuckets,
     hugePages: requireBoolean('hugePages', given.hugePages ?? true),
     flavour: requireOneOf('flavour', given.flavour ?? 'ext4', ['ext4', 'xfs']),
+    locking: resolveLocking(given.locking),
+    faultBatch: requireRange('faultBatch', given.faultBatch ?? FAULT_BATCH_MAX, 1, FAULT_BATCH_MAX),
+    mediaLatency: requireRange('mediaLatency', given.mediaLatency ?? 0, 0, MEDIA_LATENCY_MAX, 'microseconds'),
     maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
   }
+}
+
+function resolveLocking(given: unknown): LockingName {
+  if (given !== undefined) return requireOneOf('locking', given, LOCKING_NAMES)
+  return requireOneOf('FAULTLINE_LOCKING', process.env['FAULTLINE_LOCKING'] ?? 'entry', LOCKING_NAMES)
 }
 
 function requirePowerOfTwo(name: string, value: unknown): number {

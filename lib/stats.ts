@@ -4,6 +4,8 @@
  * Each fault is counted once, by what it turned out to be; FaultNanoseconds + kind is the service time of those faults
  * as the worker saw it: from the event read to the next wait.
  */
+import type { LockingName } from './config.js'
+
 export const enum Counter {
   // One for each FaultKind, in its order.
   Faults = 0,
@@ -96,6 +98,8 @@ export interface FaultStats {
 
 /** What pmem.stats() returns: totals over all threads since the mount. */
 export interface MountStats {
+  /** The mount option: which design keeps faults apart. */
+  readonly locking: LockingName
   readonly faults: Readonly<Record<FaultName, FaultStats>>
   /** Faults that made the file system allocate or convert a block, and the others. */
   readonly majorFaults: number

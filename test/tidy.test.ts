@@ -33,6 +33,7 @@ const LAYERS = [
   'replay',
   'index',
   'stress',
+  'bench',
   'cli',
 ]
 /** These run under deterministic schedulers and without privileges: nothing they reach may need Node or the addon. */
@@ -66,7 +67,7 @@ function layerOf(path: string): string {
 function mayImportAddon(source: Source): boolean {
   const layer = layerOf(source.path)
   // index re-exports the probe, which is public.
-  if (['binding', 'fault', 'fs', 'index', 'cli'].includes(layer)) return true
+  if (['binding', 'fault', 'fs', 'index', 'bench', 'cli'].includes(layer)) return true
   if (layer === 'media') return /\/host-file[^/]*$/.test(source.path)
   // Elsewhere in persist/ a file says in its opening comment that it uses the addon.
   return layer === 'persist' && /^\s*\/\*\*(?:(?!\*\/).)*\baddon\b/s.test(source.text)

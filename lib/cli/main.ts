@@ -8,12 +8,20 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { StressCommandOptions } from './commands/stress.js'
+import type { LockingName } from '../config.js'
+import { BENCHES } from '../bench/benches.js'
+import { parseSweep } from '../bench/sweep.js'
+import type { BenchOptions } from './commands/bench.js'
+import type { DemoOptions } from './commands/demo.js'
+import type { ReplayOptions } from './commands/replay.js'
 import { ExitStatus, describeFailure } from './failure.js'
+import { lockingOption, useLocking } from './locking-option.js'
 
 const ROUNDS_DEFAULT = 20
 const ROUNDS_MAX = 100_000
 const STRESS_THREADS_MAX = 32
 const STRESS_FILES_MAX = 15
+const BENCH_ROUNDS_DEFAULT = 3
 
 let status: number = ExitStatus.Ok
 
@@ -64,7 +72,9 @@ function makeProgram(): Command {
     .option('--seed <number>', 'of payloads, of the moments of kills, of what survives', natural(0, 2 ** 31 - 1), 1)
     .option('--file <path>', 'the file to copy (default: the executable of Node.js)')
     .option('--keep', 'leave the pools where they are, and say where')
-    .action(async (options: { rounds: number; seed: number; file?: string; keep?: boolean }) => {
+    .addOption(lockingOption())
+    .action(async (options: DemoOptions & { locking?: LockingName }) => {
+      useLocking(options.locking)
       const { demo } = await import('./commands/demo.js')
       status = await demo(options)
     })
@@ -72,7 +82,42 @@ function makeProgram(): Command {
   addReplay(program)
   addTrace(program)
   addStress(program)
+  addBench(program)
   return program
+}
+
+/** A command for each benchmark: they differ in their parameters only. */
+function addBench(program: Command): void {
+  const group = program
+    .command('bench')
+    .summary('measure: page faults under the three locking designs')
+    .description('Benchmarks: each measurement in a process of its own, settings by turns, medians of the rounds.')
+  for (const bench of BENCHES) {
+    const lines = bench.parameters.map(({ name, help, default: values }) => `  ${name.padEnd(9)} ${help} (${values})`)
+    const parse = (text: string, before: readonly string[] = []): readonly string[] => {
+      const settings = [...before, text]
+      try {
+        parseSweep(bench.parameters, settings)
+      } catch (error) {
+        throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+      }
+      return settings
+    }
+    group
+      .command(bench.name)
+      .summary(bench.summary)
+      .description(`${bench.description}\n\nSettings, as NAME=VALUE, NAME=1,2,4 or NAME=1:*2:8:\n${lines.join('\n')}`)
+      .argument('[settings...]', 'what to sweep over', parse)
+      .option('--rounds <number>', 'measurements of each setting', natural(1, ROUNDS_MAX), BENCH_ROUNDS_DEFAULT)
+      .option('--seed <number>', 'of the data', natural(0, 2 ** 31 - 1), 1)
+      .option('--json', 'print JSON')
+      .option('--svg <file>', 'write a chart there')
+      .option('--html <file>', 'write a page with chart, table and data there')
+      .action(async (settings: readonly string[], options: BenchOptions) => {
+        const { benchCommand } = await import('./commands/bench.js')
+        status = await benchCommand(bench, parseSweep(bench.parameters, settings), options)
+      })
+  }
 }
 
 function addReplay(program: Command): void {
@@ -91,7 +136,9 @@ function addReplay(program: Command): void {
         .choices(['ext4', 'xfs'])
         .default('ext4'),
     )
-    .action(async (path: string, pattern: string, options: { json?: boolean; flavour: 'ext4' | 'xfs' }) => {
+    .addOption(lockingOption())
+    .action(async (path: string, pattern: string, options: ReplayOptions & { locking?: LockingName }) => {
+      useLocking(options.locking)
       const { replayCommand } = await import('./commands/replay.js')
       status = await replayCommand(path, pattern, options)
     })

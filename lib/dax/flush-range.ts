@@ -28,7 +28,7 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
   if (length === 0) return 0
   const first = Math.floor(offset / Page.Size)
   const last = Math.floor((offset + length - 1) / Page.Size)
-  kernel.locking.beginFault(kernel, inode, first, last, true)
+  kernel.locking.beginFlush(kernel, inode, first, last)
   let flushed = 0
   for (let page = nextDirtyPage(kernel, inode, first, last); page >= 0;) {
     const start = Math.max(offset, page * Page.Size)
@@ -43,7 +43,7 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
     flushed += lines
     page = page < last ? nextDirtyPage(kernel, inode, page + 1, last) : -1
   }
-  kernel.locking.endFault(kernel, inode)
+  kernel.locking.endFlush(kernel, inode)
   if (flushed >= 0) {
     kernel.threads.count(kernel.self, Counter.LinesFlushed, flushed)
     const asked = Math.floor((offset + length - 1) / Page.LineSize) - Math.floor(offset / Page.LineSize) + 1

@@ -27,7 +27,7 @@ const SPINS_MAX = 64
 
 class FaultWorker {
   readonly #machine: Machine
-  readonly #batch = new FaultBatch()
+  readonly #batch: FaultBatch
   readonly #uffd: number
   readonly #stop: number
   /** Faults of the batch that were read and are not known to be answered. */
@@ -38,6 +38,7 @@ class FaultWorker {
 
   constructor(machine: Machine) {
     this.#machine = machine
+    this.#batch = new FaultBatch(machine.handle.config.faultBatch)
     this.#uffd = machine.words.load(HeaderWord.Uffd)
     this.#stop = machine.words.load(HeaderWord.StopEvent)
     const { placement } = machine.handle.config

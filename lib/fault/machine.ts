@@ -18,7 +18,7 @@ import { assert } from '../assert.js'
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
 import { FLAVOURS } from '../dax/flavour.js'
-import { entryLocking } from '../dax/locking.js'
+import { LOCKING_POLICIES } from '../dax/locking-policies.js'
 import type { Kernel } from '../dax/kernel.js'
 import { BlockCursor, BlockMap } from '../media/block-map.js'
 import { ExtentPool } from '../tree/extent-pool.js'
@@ -168,6 +168,7 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
   const pool = words.load(HeaderWord.PoolDirectory)
   const media = new HostFileMedia(addon, inodes, threads, self, pool, handle.root, buffer)
   const uffd = words.load(HeaderWord.Uffd)
+  const zeroes = getNumber(words, HeaderWord.Zeroes)
   return {
     handle,
     addon,
@@ -188,9 +189,9 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),
-    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, getNumber(words, HeaderWord.Zeroes), slots),
+    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, zeroes, slots, config.mediaLatency),
     media,
-    locking: entryLocking,
+    locking: LOCKING_POLICIES[config.locking],
     extentPool,
     nodePool,
   }

@@ -29,8 +29,14 @@ export const enum FaultRecord {
 
 /** What one readFaults brought, and what became of it. Made once: the loop allocates nothing. */
 export class FaultBatch {
-  readonly records = new Float64Array(FaultRecord.First + FaultRecord.BatchMax * FaultRecord.Size)
-  readonly kinds = new Int32Array(FaultRecord.BatchMax)
+  readonly records: Float64Array
+  readonly kinds: Int32Array
+
+  /** size: how many faults one read may bring; the addon reads as many as there is room for. */
+  constructor(size: number) {
+    this.records = new Float64Array(FaultRecord.First + size * FaultRecord.Size)
+    this.kinds = new Int32Array(size)
+  }
 
   /** Nanoseconds: when the last readFaults was entered. */
   get entered(): number {

@@ -20,6 +20,7 @@ import type { Slots } from '../mm/slots.js'
 import { VmaFlag, type VmaTable } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
+import { Pause } from '../sync/pause.js'
 import { poisonPage } from './poison.js'
 
 /** Bits of the addon, compared by test/unit/binding/constants.test.ts. */
@@ -40,6 +41,7 @@ const enum Pte {
 const SCAN_PAGES = 512
 
 export class UffdPageTable implements PageTable {
+  readonly #pause = new Pause()
   readonly #entries = new Uint8Array(SCAN_PAGES)
 
   constructor(
@@ -51,6 +53,8 @@ export class UffdPageTable implements PageTable {
     /** Address of a page of zeroes. */
     private readonly zeroes: number,
     private readonly slots: Slots,
+    /** Microseconds that a fill from media takes on top: the mount option mediaLatency. */
+    private readonly latency: number,
   ) {}
 
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
@@ -108,9 +112,8 @@ export class UffdPageTable implements PageTable {
       return this.#wake(address, Page.PmdSize)
     }
     if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
-    const from = this.#sourceAddress(vma, start, source)
     const done = this.addon.resolveContinue(this.uffd, address, Page.PmdSize, mode)
-    if (isAbsent(done)) this.#copyRange(address, from, Page.PmdSize, mode)
+    if (isAbsent(done)) this.#copyRange(address, this.#sourceAddress(vma, start, source), Page.PmdSize, mode)
     return this.#wake(address, Page.PmdSize)
   }
 
@@ -180,9 +183,14 @@ export class UffdPageTable implements PageTable {
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
   }
 
+  /** Where the page's bytes are, for a call that is about to copy them: a slow device takes its time here. */
   #sourceAddress(vma: number, pgoff: number, source: PageSource): number {
     if (source === PageSource.Zero) return this.zeroes
-    return this.inodes.number(this.vmas.inodeOf(vma), InodeWord.MediaBase) + pgoff * Page.Size
+    const inode = this.vmas.inodeOf(vma)
+    const offset = pgoff * Page.Size
+    // The event may be older than the page: then nothing is read.
+    if (this.latency > 0 && !this.#isCached(inode, offset)) this.#pause.microseconds(this.latency)
+    return this.inodes.number(inode, InodeWord.MediaBase) + offset
   }
 
   /**

@@ -17,6 +17,7 @@ export function collectStats(machine: Machine): MountStats {
   const nodeBytes = nodePool.format.size * 4
   const allocated = pfns.capacityPages - pfns.freePages - pfns.reservedPages
   return {
+    locking: machine.locking.name,
     faults: faultStats(machine),
     majorFaults: total(Counter.MajorFaults),
     minorFaults: total(Counter.MinorFaults),

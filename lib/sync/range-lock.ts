@@ -1,7 +1,8 @@
 /**
- * The range lock of a file (D7): shared for faults on their pages, exclusive for truncate, punch, collapse, insert.
+ * The range lock of a file (D7): shared for faults on their pages, exclusive for truncate, punch, collapse, insert,
+ * and, under the policies that want it so, for faults as well (dax/locking.ts).
  *
- *   record    3 words in the inode: mutex, number of exclusive holders, sequence (the wait word)
+ *   record    3 words in the inode: mutex, number of exclusive ranges, sequence (what shared and exclusive wait on)
  *   holders   the slots SharedInode… and ExclusiveInode… of the thread records; no list to maintain
  *   init      zero words are a free lock
  *
@@ -9,9 +10,19 @@
  * range in the own slot, then look whether anyone is exclusive. The exclusive side first counts itself, then looks at
  * the slots. Both steps are sequentially consistent, so at least one of two racing threads sees the other.
  *
+ * Exclusive ranges are first come, first served (S3.5: the range lock that was proposed, an interval tree under a
+ * spinlock, does the same). Under the mutex a thread counts the overlapping ranges that are there already, publishes
+ * its own with that number, and sleeps in its own record until it is 0. Who unlocks takes 1 from each overlapping range
+ * that is left: he had the lock, so all of them came after him. So an unlock wakes the threads that can go on and no
+ * others, and a truncate waits for the faults before it, not for those after it. A whole file as the range is a fair
+ * rwsem.
+ *
+ * Misuse is a bug that throws (S3.6): a second range of one kind in a thread, unlocking what this thread does not hold,
+ * or holds of another file, sleeping for a range with an entry lock held.
+ *
  * Lock order: outside entry locks. A shared holder never waits for this lock, an exclusive one may for entry locks.
  */
-import { assert } from '../assert.js'
+import { BugError, assert } from '../assert.js'
 import { mutexLock, mutexUnlock } from './mutex.js'
 import type { SharedWords } from './shared-words.js'
 import { type Threads, ThreadWord } from './threads.js'
@@ -42,9 +53,9 @@ export class RangeLock {
     this.words.store(record + ThreadWord.SharedInode, inode)
     if (this.words.load(lock + RangeLockWord.Exclusive) === 0) return true
     mutexLock(this.words, lock + RangeLockWord.Mutex)
-    const blocked = this.#exclusiveOverlaps(thread, inode, first, last)
+    const blocked = this.#countExclusive(thread, inode, first, last) > 0
     mutexUnlock(this.words, lock + RangeLockWord.Mutex)
-    if (blocked) this.unlockShared(thread, lock)
+    if (blocked) this.unlockShared(thread, inode, lock)
     return !blocked
   }
 
@@ -56,59 +67,82 @@ export class RangeLock {
       for (;;) {
         const sequence = this.words.load(lock + RangeLockWord.Sequence)
         mutexLock(this.words, lock + RangeLockWord.Mutex)
-        const blocked = this.#exclusiveOverlaps(thread, inode, first, last)
+        const blocked = this.#countExclusive(thread, inode, first, last) > 0
         mutexUnlock(this.words, lock + RangeLockWord.Mutex)
         if (!blocked) break
-        this.#sleep(thread, lock, sequence)
+        this.#sleep(thread, lock + RangeLockWord.Sequence, sequence)
       }
     }
   }
 
-  /** Context: never sleeps. */
-  unlockShared(thread: number, lock: number): void {
-    this.words.store(this.threads.at(thread) + ThreadWord.SharedInode, 0)
+  /** Context: never sleeps; `thread` holds a shared range of this inode. */
+  unlockShared(thread: number, inode: number, lock: number): void {
+    const record = this.threads.at(thread)
+    if (this.words.get(record + ThreadWord.SharedInode) !== inode) this.#notHeld('shared', thread, inode)
+    this.words.store(record + ThreadWord.SharedInode, 0)
     // The exclusive side counted itself before it looked at the slots: if it saw ours, we see its count.
     if (this.words.load(lock + RangeLockWord.Exclusive) !== 0) this.#advance(lock)
   }
 
   /**
-   * Context: may sleep; holds no entry lock and no shared range.
+   * Context: never sleeps; `thread` holds no range.
+   * Return: true with [first, last] held exclusively, false when somebody holds or waits for a part of it.
+   */
+  tryExclusive(thread: number, inode: number, lock: number, first: number, last: number): boolean {
+    this.#requireNoExclusive(thread)
+    mutexLock(this.words, lock + RangeLockWord.Mutex)
+    const blocked = this.#countExclusive(thread, inode, first, last) > 0
+    if (!blocked) this.#publishExclusive(thread, inode, lock, first, last, 0)
+    mutexUnlock(this.words, lock + RangeLockWord.Mutex)
+    if (blocked) return false
+    for (let id = 1; id <= this.threads.highest; id++) {
+      if (!this.#sharedOverlaps(id, inode, first, last)) continue
+      this.unlockExclusive(thread, inode, lock)
+      return false
+    }
+    return true
+  }
+
+  /**
+   * Context: may sleep; holds no entry lock and no range.
    * Return: with [first, last] held exclusively: no fault on these pages is being served.
    */
   lockExclusive(thread: number, inode: number, lock: number, first: number, last: number): void {
-    const record = this.threads.at(thread)
-    assert(this.words.get(record + ThreadWord.ExclusiveInode) === 0, 'a second exclusive range', { thread })
-    for (;;) {
-      const sequence = this.words.load(lock + RangeLockWord.Sequence)
-      mutexLock(this.words, lock + RangeLockWord.Mutex)
-      const blocked = this.#exclusiveOverlaps(thread, inode, first, last)
-      if (!blocked) {
-        this.words.store(record + ThreadWord.ExclusiveFirst, first | 0)
-        this.words.store(record + ThreadWord.ExclusiveLast, last | 0)
-        this.words.store(record + ThreadWord.ExclusiveInode, inode)
-        this.words.add(lock + RangeLockWord.Exclusive, 1)
-      }
-      mutexUnlock(this.words, lock + RangeLockWord.Mutex)
-      if (!blocked) break
-      this.#sleep(thread, lock, sequence)
-    }
+    this.#requireNoExclusive(thread)
+    mutexLock(this.words, lock + RangeLockWord.Mutex)
+    const before = this.#countExclusive(thread, inode, first, last)
+    this.#publishExclusive(thread, inode, lock, first, last, before)
+    mutexUnlock(this.words, lock + RangeLockWord.Mutex)
+    const blockers = this.threads.at(thread) + ThreadWord.ExclusiveBlockers
+    for (let left = before; left !== 0; left = this.words.load(blockers)) this.#sleep(thread, blockers, left)
     for (let id = 1; id <= this.threads.highest; id++) {
       for (;;) {
         const sequence = this.words.load(lock + RangeLockWord.Sequence)
         if (!this.#sharedOverlaps(id, inode, first, last)) break
-        this.#sleep(thread, lock, sequence)
+        this.#sleep(thread, lock + RangeLockWord.Sequence, sequence)
       }
     }
   }
 
-  /** Context: never sleeps. */
-  unlockExclusive(thread: number, lock: number): void {
+  /** Context: never sleeps; `thread` holds an exclusive range of this inode. */
+  unlockExclusive(thread: number, inode: number, lock: number): void {
+    const { words } = this
     const record = this.threads.at(thread)
-    mutexLock(this.words, lock + RangeLockWord.Mutex)
-    assert(this.words.get(record + ThreadWord.ExclusiveInode) !== 0, 'unlock of a range not held', { thread })
-    this.words.store(record + ThreadWord.ExclusiveInode, 0)
-    this.words.add(lock + RangeLockWord.Exclusive, -1)
-    mutexUnlock(this.words, lock + RangeLockWord.Mutex)
+    mutexLock(words, lock + RangeLockWord.Mutex)
+    const held = words.get(record + ThreadWord.ExclusiveInode) === inode
+    if (held) {
+      const first = words.get(record + ThreadWord.ExclusiveFirst) >>> 0
+      const last = words.get(record + ThreadWord.ExclusiveLast) >>> 0
+      words.store(record + ThreadWord.ExclusiveInode, 0)
+      words.add(lock + RangeLockWord.Exclusive, -1)
+      for (let id = 1; id <= this.threads.highest; id++) {
+        if (!this.#exclusiveOverlaps(id, inode, first, last)) continue
+        const blockers = this.threads.at(id) + ThreadWord.ExclusiveBlockers
+        if (words.add(blockers, -1) === 1) words.notify(blockers)
+      }
+    }
+    mutexUnlock(words, lock + RangeLockWord.Mutex)
+    if (!held) this.#notHeld('exclusive', thread, inode)
     this.#advance(lock)
   }
 
@@ -117,22 +151,58 @@ export class RangeLock {
     this.words.notify(lock + RangeLockWord.Sequence)
   }
 
-  #sleep(thread: number, lock: number, sequence: number): void {
+  #sleep(thread: number, at: number, value: number): void {
     const held = this.words.get(this.threads.at(thread) + ThreadWord.EntryLocks)
     assert(held === 0, 'waiting for a range while holding an entry lock', { thread })
-    this.words.wait(lock + RangeLockWord.Sequence, sequence)
+    this.words.wait(at, value)
+  }
+
+  #requireNoExclusive(thread: number): void {
+    const held = this.words.get(this.threads.at(thread) + ThreadWord.ExclusiveInode)
+    assert(held === 0, 'a second exclusive range', thread)
+  }
+
+  #notHeld(kind: string, thread: number, inode: number): never {
+    const record = this.threads.at(thread)
+    const holds = (at: ThreadWord): unknown => ({
+      inode: this.words.load(record + at),
+      first: this.words.load(record + at + 1) >>> 0,
+      last: this.words.load(record + at + 2) >>> 0,
+    })
+    throw new BugError(`unlock of a range not held (${kind})`, {
+      thread,
+      inode,
+      shared: holds(ThreadWord.SharedInode),
+      exclusive: holds(ThreadWord.ExclusiveInode),
+    })
+  }
+
+  /** Context: range mutex held; the calling thread has no exclusive range yet. */
+  #publishExclusive(t: number, inode: number, lock: number, first: number, last: number, blockers: number): void {
+    const record = this.threads.at(t)
+    this.words.store(record + ThreadWord.ExclusiveBlockers, blockers)
+    this.words.store(record + ThreadWord.ExclusiveFirst, first | 0)
+    this.words.store(record + ThreadWord.ExclusiveLast, last | 0)
+    this.words.store(record + ThreadWord.ExclusiveInode, inode)
+    this.words.add(lock + RangeLockWord.Exclusive, 1)
+  }
+
+  /** Context: range mutex held. Return: how many exclusive ranges, held or waited for, overlap this one. */
+  #countExclusive(self: number, inode: number, first: number, last: number): number {
+    let count = 0
+    for (let id = 1; id <= this.threads.highest; id++) {
+      if (id !== self && this.#exclusiveOverlaps(id, inode, first, last)) count++
+    }
+    return count
   }
 
   /** Context: range mutex held. */
-  #exclusiveOverlaps(self: number, inode: number, first: number, last: number): boolean {
-    for (let id = 1; id <= this.threads.highest; id++) {
-      const record = this.threads.at(id)
-      if (id === self || this.words.load(record + ThreadWord.ExclusiveInode) !== inode) continue
-      const otherFirst = this.words.load(record + ThreadWord.ExclusiveFirst) >>> 0
-      const otherLast = this.words.load(record + ThreadWord.ExclusiveLast) >>> 0
-      if (otherFirst <= last && first <= otherLast) return true
-    }
-    return false
+  #exclusiveOverlaps(id: number, inode: number, first: number, last: number): boolean {
+    const record = this.threads.at(id)
+    if (this.words.load(record + ThreadWord.ExclusiveInode) !== inode) return false
+    const otherFirst = this.words.load(record + ThreadWord.ExclusiveFirst) >>> 0
+    const otherLast = this.words.load(record + ThreadWord.ExclusiveLast) >>> 0
+    return otherFirst <= last && first <= otherLast
   }
 
   #sharedOverlaps(id: number, inode: number, first: number, last: number): boolean {

@@ -39,6 +39,11 @@ export const enum ThreadWord {
   FaultWorker = 16,
   /** Who makes the accesses of this thread now: AccessMode. Atomic, written by the owner. */
   AccessMode = 17,
+  /**
+   * Exclusive ranges that overlap the one above and came before it: it is held when this is 0. Wait word; written under
+   * the inode's range mutex.
+   */
+  ExclusiveBlockers = 18,
   Counters = 24,
   Size = 160,
 }

@@ -7,7 +7,6 @@ import { requireUserfaultfd } from '../support/require-uffd.js'
 import { FAULT_CASES, FIGURE_CASES } from './protocol.js'
 import { environmentOf, renderReport } from './report.js'
 import { type CaseResult, type FaultResult, type FigureResult, type RunOptions, runCase } from './runner.js'
-import { median, summarise } from './statistics.js'
 
 const OPTIONS: RunOptions = { rounds: 1, pages: 256, warm: 64, syncs: 60, seed: 7, cpu: undefined }
 
@@ -43,13 +42,6 @@ describe('benchmarks', () => {
     const text = renderReport({ environment: environmentOf(OPTIONS), results })
     expect(text).to.include('mkwrite').and.include('1 TiB').and.include('1 GiB mapping').and.include(process.version)
     expect(text).not.to.include('NaN')
-  })
-
-  it('summarise by the median', () => {
-    expect(median([3, 1, 2])).to.equal(2)
-    expect(median([4, 1, 2, 3])).to.equal(2.5)
-    expect(summarise([5, 1, 3])).to.deep.include({ median: 3, min: 1, max: 5 })
-    expect(() => median([])).to.throw(RangeError)
   })
 })
 

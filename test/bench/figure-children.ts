@@ -4,7 +4,7 @@ import { mount, type Pmem } from '../../lib/index.js'
 import { Page } from '../../lib/constants.js'
 import { Prng } from '../../lib/prng.js'
 import { DATA_FILE, type ChildRequest, type FigureCase, type FigureRun } from './protocol.js'
-import { median } from './statistics.js'
+import { median } from '../../lib/bench/statistics.js'
 
 const MIB = 1 << 20
 const GIB = 1 << 30

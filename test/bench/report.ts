@@ -1,29 +1,17 @@
 /** What a benchmark run prints. */
-import { execFileSync } from 'node:child_process'
-import { cpus, release } from 'node:os'
 import Table from 'cli-table3'
+import { type Environment, environmentOf as describeMachine } from '../../lib/bench/environment.js'
+import type { Summary } from '../../lib/bench/statistics.js'
 import { FAULT_RATIO_LIMIT, FIGURES, type FigureInfo } from './figures.js'
 import type { CaseResult, FaultResult, FigureResult, RunOptions } from './runner.js'
-import type { Summary } from './statistics.js'
 
 export interface BenchReport {
-  readonly environment: Readonly<Record<string, string | number>>
+  readonly environment: Environment
   readonly results: readonly CaseResult[]
 }
 
-/** Where and how the figures were taken: without it they mean nothing. */
-export function environmentOf({ cpu, rounds, seed }: RunOptions): BenchReport['environment'] {
-  const processors = cpus()
-  return {
-    cpu: `${processors.length} x ${processors[0]?.model ?? 'unknown'}`,
-    kernel: release(),
-    node: process.version,
-    commit: commitOf(),
-    date: new Date().toISOString(),
-    pinned: cpu === undefined ? 'no' : `CPU ${cpu}`,
-    rounds,
-    seed,
-  }
+export function environmentOf({ cpu, rounds, seed }: RunOptions): Environment {
+  return describeMachine({ pinned: cpu === undefined ? 'no' : `CPU ${cpu}`, rounds, seed })
 }
 
 export function renderReport({ environment, results }: BenchReport): string {
@@ -87,14 +75,4 @@ function microseconds(nanoseconds: number): string {
 
 function number(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(2)
-}
-
-function commitOf(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-  try {
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') === '' ? '' : ' and changes')
-  } catch {
-    return 'unknown'
-  }
 }

@@ -1,16 +1,13 @@
 /**
- * Running cases: each measurement in a process of its own, TypeScript and C by turns.
- *
- * By turns, because a machine drifts (clock, temperature, neighbours): what the two sides differ in is then the sides.
- * Who goes first changes from round to round. Pinned means every thread of the child, V8's helpers too: the child
- * inherits the affinity its parent has while it starts it, on both sides alike.
+ * Running cases: each measurement in a process of its own, TypeScript and C by turns, pinned to one CPU or not
+ * (lib/bench/run-program.ts).
  */
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { addon } from '../../lib/binding/load.js'
+import { byTurns, runProgram } from '../../lib/bench/run-program.js'
+import { type Summary, median, summarise } from '../../lib/bench/statistics.js'
 import { Page } from '../../lib/constants.js'
 import {
   type CaseName,
@@ -24,7 +21,6 @@ import {
   type Scale,
   isFaultCase,
 } from './protocol.js'
-import { type Summary, median, summarise } from './statistics.js'
 
 export interface RunOptions extends Scale {
   readonly rounds: number
@@ -54,7 +50,6 @@ export type CaseResult = FaultResult | FigureResult
 const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
 const C_HANDLER = join(projectRoot, 'build/Release/c_handler')
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
-const CHILD_TIMEOUT_MS = 120_000
 
 /**
  * Run one case. `tick` is called after each measurement.
@@ -79,18 +74,11 @@ async function runFaults(
   options: RunOptions,
   tick: () => void,
 ): Promise<FaultResult> {
-  const typescript: FaultRun[] = []
-  const c: FaultRun[] = []
-  const sides = [
-    async () => typescript.push((await runTypescript(request, options.cpu)) as FaultRun),
-    async () => c.push((await runC(name, request, options.cpu)) as FaultRun),
-  ]
-  for (let round = 0; round < options.rounds; round++) {
-    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-      await side()
-      tick()
-    }
-  }
+  const [typescript = [], c = []] = await byTurns(2, options.rounds, async (side) => {
+    const run = await (side === 0 ? runTypescript(request, options.cpu) : runC(name, request, options.cpu))
+    tick()
+    return run as FaultRun
+  })
   const runs = [...typescript, ...c]
   const hashes = new Set(runs.map(({ hash }) => hash))
   if (hashes.size !== 1) throw new Error(`the sides of '${name}' did different work: hashes ${[...hashes].join(', ')}`)
@@ -133,7 +121,8 @@ export function measurementsOf(name: CaseName, rounds: number): number {
   return isFaultCase(name) ? rounds * 2 : rounds
 }
 
-function preparePool(pool: string, pages: number, seed: number): void {
+/** Make a pool with DATA_FILE and HOLE_FILE. */
+export function preparePool(pool: string, pages: number, seed: number): void {
   const data = Buffer.alloc(pages * Page.Size)
   for (let page = 0; page < pages; page++) data.writeInt32LE(Math.imul(page + 1, 0x9e3779b1) ^ seed, page * Page.Size)
   mkdirSync(pool, { recursive: true })
@@ -143,33 +132,11 @@ function preparePool(pool: string, pages: number, seed: number): void {
 }
 
 function runTypescript(request: ChildRequest, cpu: number | undefined): Promise<unknown> {
-  return runPinned(process.execPath, [MAIN, '--child', JSON.stringify(request)], cpu)
+  return runProgram(process.execPath, [MAIN, '--child', JSON.stringify(request)], cpu)
 }
 
 function runC(name: FaultCase, { pool, pages, warm }: ChildRequest, cpu: number | undefined): Promise<unknown> {
   if (!existsSync(C_HANDLER)) throw new Error(`${C_HANDLER} is missing: build it with \`npm run build:native\``)
   const file = join(pool, DATA_FILE)
-  return runPinned(C_HANDLER, ['--op', name, '--file', file, '--pages', `${pages}`, '--warm', `${warm}`], cpu)
-}
-
-/** Return: what the program printed, parsed. */
-function runPinned(program: string, args: readonly string[], cpu: number | undefined): Promise<unknown> {
-  const before = addon.getAffinity(0)
-  if (cpu !== undefined) addon.setAffinity([cpu], 0)
-  let child
-  try {
-    // The child is forked before spawn returns.
-    child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_TIMEOUT_MS })
-  } finally {
-    if (cpu !== undefined) addon.setAffinity(before, 0)
-  }
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(JSON.parse(output))
-      else reject(new Error(`${program} ended with ${signal ?? `status ${String(code)}`}: ${args.join(' ')}`))
-    })
-  })
+  return runProgram(C_HANDLER, ['--op', name, '--file', file, '--pages', `${pages}`, '--warm', `${warm}`], cpu)
 }

@@ -36,6 +36,13 @@ const SETTINGS: readonly Setting[] = (['ext4', 'xfs'] as const).flatMap((flavour
     span: 4 * MEBIBYTE,
     tight: true,
   },
+  // What is faulted in, and read back, may not depend on what keeps faults apart.
+  ...(flavour === 'ext4' ? (['range', 'inode'] as const) : []).map((locking) => ({
+    title: `${flavour}, 2 MiB, ${locking} locking`,
+    options: { flavour, locking, capacity: '128MiB' },
+    span: 5 * MEBIBYTE,
+    tight: false,
+  })),
 ])
 
 const CALLS: { readonly [K in Kind]: (world: World, it: Extract<Operation, { kind: K }>) => void } = {

@@ -3,11 +3,12 @@
  *
  * Fan-out 4 and one wait bucket, so that trees are deep and all sleepers collide. Other threads attach by the handle.
  */
+import type { LockingName } from '../../lib/config.js'
 import { Page } from '../../lib/constants.js'
 import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from '../../lib/dax/grab-entry.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
 import { FLAVOURS } from '../../lib/dax/flavour.js'
-import { entryLocking } from '../../lib/dax/locking.js'
+import { LOCKING_POLICIES } from '../../lib/dax/locking-policies.js'
 import { BlockCursor, BlockMap, BlockState } from '../../lib/media/block-map.js'
 import { ExtentPool } from '../../lib/tree/extent-pool.js'
 import { ExtentTree } from '../../lib/tree/extent-tree.js'
@@ -69,6 +70,7 @@ export const PENDING_LINES: number = SIZES.pendingLines
 export const SCRATCH_WORDS = 16
 
 export interface SmallHandle {
+  readonly locking: LockingName
   readonly words: SharedArrayBuffer
   /** Bytes of cache, media, private copies. */
   readonly memory: SharedArrayBuffer
@@ -131,11 +133,12 @@ export function layoutOf(sizes: SmallSizes): SmallLayout {
 }
 
 /** A new machine whose files (1 and 2) are `pages` pages of hole. */
-export function smallKernel(sizes: Partial<SmallSizes> = {}): SmallKernel {
+export function smallKernel(sizes: Partial<SmallSizes> = {}, locking: LockingName = 'entry'): SmallKernel {
   const all = { ...SIZES, ...sizes }
   const layout = layoutOf(all)
   const mediaBytes = MemoryMedia.bytesFor(all.files, all.pages)
   const handle: SmallHandle = {
+    locking,
     words: new SharedArrayBuffer(layout.words * 4),
     memory: new SharedArrayBuffer(mediaBytes + ModelPageTable.bytesFor(all.mappings, all.pages)),
     sizes: all,
@@ -204,7 +207,7 @@ export function attachSmall(
       ports,
     ),
     media,
-    locking: entryLocking,
+    locking: LOCKING_POLICIES[handle.locking],
     nodePool,
     extentPool,
   }

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { addon } from '../../binding/load.js'
+import type { LockingName } from '../../config.js'
 import { isErrno } from '../../errors.js'
 import type { FileExtent, FileStat } from '../../fs/dax-file.js'
 import { PRIVATE_DIRECTORY, flag, forEachDataRange, isValidName, listPool, ownerOf } from '../../fs/pool-directory.js'
@@ -26,6 +27,8 @@ interface Picture {
   readonly pool: string
   /** Pid of the process that has the pool mounted; null: nobody has, all is told. */
   readonly mountedBy: number | null
+  /** Design of the mount that was looked at; null: known to the process that has the pool mounted only. */
+  readonly locking: LockingName | null
   readonly size: number
   /** Of 512 bytes. */
   readonly blocks: number
@@ -64,7 +67,8 @@ async function mountedPicture(file: string, pool: string): Promise<Picture | und
     return await withMount(pool, { faultWorkers: 1, capacity: capacityFor(pool) }, (pmem) => {
       using opened = pmem.open(basename(file), { readOnly: true })
       const { size, blocks, extents, entries, tags } = opened.stat()
-      return { file, pool, mountedBy: null, size, blocks, extents: withHoles(extents, size), entries, tags }
+      const { locking } = pmem.stats()
+      return { file, pool, mountedBy: null, locking, size, blocks, extents: withHoles(extents, size), entries, tags }
     })
   } catch (error) {
     if (isErrno(error, 'EBUSY')) return undefined
@@ -96,7 +100,17 @@ function hostPicture(file: string, pool: string): Picture {
     addon.closeFd(directory)
   }
   const complete = withHoles(extents, size).map((extent) => ({ ...extent, pfn: null }))
-  return { file, pool, mountedBy: ownerOf(pool), size, blocks, extents: complete, entries: null, tags: null }
+  return {
+    file,
+    pool,
+    mountedBy: ownerOf(pool),
+    locking: null,
+    size,
+    blocks,
+    extents: complete,
+    entries: null,
+    tags: null,
+  }
 }
 
 /** Extents in order with what is between them, to the end of the file. */
@@ -116,12 +130,13 @@ function withHoles(extents: readonly FileExtent[], size: number): Extent[] {
 }
 
 function printPicture(picture: Picture): void {
-  const { size, blocks, extents, entries, tags, mountedBy } = picture
+  const { size, blocks, extents, entries, tags, mountedBy, locking } = picture
   const owner = `process ${String(mountedBy)}`
   print(
     formatPairs([
       ['file', picture.file],
       ['mounted', mountedBy === null ? 'no (looked at through a mount of this command)' : `by ${owner}`],
+      ['locking', locking ?? `known to ${owner} only`],
       ['size', `${formatBytes(size)}${size < 1024 ? '' : ` (${size})`}`],
       ['allocated', formatBytes(blocks * 512)],
       ['entries', entries === null ? `known to ${owner} only` : describeEntries(entries)],

@@ -44,6 +44,10 @@ function perform(job: Job): number {
       return deleteEntries(kernel, job.inode, job.first, job.last)
     case 'sync':
       return writebackRange(kernel, job.inode, job.first, job.last)
+    case 'truncate':
+      kernel.locking.beginTruncate(kernel, job.inode, job.first, job.last)
+      kernel.locking.endTruncate(kernel, job.inode)
+      return 0
     case 'drain':
       return drainUnfenced(kernel, job.inode)
     case 'fail':

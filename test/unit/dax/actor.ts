@@ -17,6 +17,8 @@ export type Job = {
   | { readonly kind: 'store'; readonly vma: number; readonly offset: number; readonly byte: number }
   | { readonly kind: 'delete'; readonly inode: number; readonly first: number; readonly last: number }
   | { readonly kind: 'sync'; readonly inode: number; readonly first: number; readonly last: number }
+  /** The lock of a truncate, taken and given back. */
+  | { readonly kind: 'truncate'; readonly inode: number; readonly first: number; readonly last: number }
   | { readonly kind: 'drain'; readonly inode: number }
   | { readonly kind: 'fail'; readonly pfn: number }
   | { readonly kind: 'stop' }

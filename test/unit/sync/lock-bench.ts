@@ -12,6 +12,8 @@ export const enum Area {
   Release = 10,
   /** Threads that are in a wait queue. */
   Queued = 11,
+  /** Plain counters, one a page, that who holds the page exclusively adds to. */
+  Counters = 20,
   Waits = 16,
   Threads = 32,
   ThreadCount = 8,
@@ -24,6 +26,7 @@ export const MAPPING = 7
 export type LockJob =
   | { readonly kind: 'count'; readonly rounds: number }
   | { readonly kind: 'read' | 'write' }
+  | { readonly kind: 'ranges'; readonly rounds: number; readonly first: number; readonly last: number }
   | { readonly kind: 'wait'; readonly index: number; readonly exclusive: boolean }
   | { readonly kind: 'shared' | 'exclusive'; readonly first: number; readonly last: number }
 

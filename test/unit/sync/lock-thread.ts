@@ -60,14 +60,22 @@ function take(): void {
 function takeRange(range: Extract<LockJob, { first: number }>): void {
   const ranges = new RangeLock(words, threads)
   const self = threads.attach(0)
+  if (range.kind === 'ranges') {
+    for (let i = 0; i < range.rounds; i++) {
+      ranges.lockExclusive(self, INODE, Area.Lock, range.first, range.last)
+      for (const at of [Area.Counters + range.first, Area.Counters + range.last]) words.set(at, words.get(at) + 1)
+      ranges.unlockExclusive(self, INODE, Area.Lock)
+    }
+    return
+  }
   if (range.kind === 'shared') {
     ranges.lockShared(self, INODE, Area.Lock, range.first, range.last)
     hold()
-    ranges.unlockShared(self, Area.Lock)
+    ranges.unlockShared(self, INODE, Area.Lock)
   } else {
     ranges.lockExclusive(self, INODE, Area.Lock, range.first, range.last)
     hold()
-    ranges.unlockExclusive(self, Area.Lock)
+    ranges.unlockExclusive(self, INODE, Area.Lock)
   }
 }
 

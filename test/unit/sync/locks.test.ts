@@ -109,7 +109,7 @@ describe('sync locks', () => {
       ranges.lockExclusive(other, INODE, Area.Lock, 5, 2 ** 32 - 1)
       const taken = (first: number, last: number, inode = INODE): boolean => {
         const isTaken = ranges.tryShared(self, inode, Area.Lock, first, last)
-        if (isTaken) ranges.unlockShared(self, Area.Lock)
+        if (isTaken) ranges.unlockShared(self, inode, Area.Lock)
         return isTaken
       }
       expect([taken(0, 4), taken(0, 5), taken(2 ** 31, 2 ** 31), taken(5, 5, INODE + 1)]).to.deep.equal([
@@ -118,7 +118,7 @@ describe('sync locks', () => {
         false,
         true,
       ])
-      ranges.unlockExclusive(other, Area.Lock)
+      ranges.unlockExclusive(other, INODE, Area.Lock)
       expect(taken(0, 2 ** 32 - 1)).to.equal(true)
     })
 
@@ -128,7 +128,7 @@ describe('sync locks', () => {
       await until(() => bench.words.load(Area.Lock + RangeLockWord.Exclusive) === 1, 'the truncate waits')
       await settle()
       expect(bench.held).to.equal(0)
-      ranges.unlockShared(self, Area.Lock)
+      ranges.unlockShared(self, INODE, Area.Lock)
       await until(() => bench.held === 1, 'the truncate has it')
       const fault = await bench.start({ kind: 'shared', first: 9, last: 9 })
       await settle()
@@ -145,18 +145,80 @@ describe('sync locks', () => {
       await settle()
       expect(bench.words.load(Area.Lock + RangeLockWord.Sequence)).to.equal(before)
       bench.release()
-      ranges.unlockExclusive(self, Area.Lock)
+      ranges.unlockExclusive(self, INODE, Area.Lock)
       await Promise.all(faults.map(({ ended }) => ended))
+    })
+
+    it('exclusive ranges that overlap are served in the order they came, disjoint ones at once (S3.5)', () => {
+      const [b, c, d] = [bench.threads.attach(0), bench.threads.attach(0), bench.threads.attach(0)]
+      const blockers = (thread: number): number =>
+        bench.words.load(bench.threads.at(thread) + ThreadWord.ExclusiveBlockers)
+      ranges.lockExclusive(self, INODE, Area.Lock, 0, 9)
+      expect(ranges.tryExclusive(b, INODE, Area.Lock, 9, 12)).to.equal(false)
+      expect(ranges.tryExclusive(b, INODE, Area.Lock, 10, 19)).to.equal(true)
+      expect(ranges.tryExclusive(c, INODE + 1, Area.Lock, 0, 19), 'another file').to.equal(true)
+      ranges.unlockExclusive(c, INODE + 1, Area.Lock)
+      // d asks for both and sleeps; that it asked keeps out who comes later, though nobody holds page 20.
+      const sleep = bench.words.wait.bind(bench.words)
+      const seen: number[] = []
+      bench.words.wait = (at, expected) => {
+        seen.push(blockers(d))
+        expect(ranges.tryExclusive(c, INODE, Area.Lock, 20, 20), 'no overtaking').to.equal(false)
+        const [thread] = expected === 2 ? [self] : [b]
+        ranges.unlockExclusive(thread, INODE, Area.Lock)
+        return sleep(at, expected, 0)
+      }
+      ranges.lockExclusive(d, INODE, Area.Lock, 0, 2 ** 32 - 1)
+      expect(seen, 'both before it, one, none').to.deep.equal([2, 1])
+      ranges.unlockExclusive(d, INODE, Area.Lock)
+      expect(bench.words.load(Area.Lock + RangeLockWord.Exclusive)).to.equal(0)
+    })
+
+    it('an exclusive range that meets a shared one is not tried for any longer, and leaves nothing', () => {
+      const other = bench.threads.attach(0)
+      ranges.lockShared(other, INODE, Area.Lock, 3, 3)
+      expect(ranges.tryExclusive(self, INODE, Area.Lock, 0, 9)).to.equal(false)
+      ranges.unlockShared(other, INODE, Area.Lock)
+      expect(ranges.tryExclusive(self, INODE, Area.Lock, 0, 9)).to.equal(true)
+      ranges.unlockExclusive(self, INODE, Area.Lock)
+      expect(bench.words.load(Area.Lock + RangeLockWord.Exclusive)).to.equal(0)
+    })
+
+    it('many threads that lock overlapping ranges exclusively lose no increment and all end', async () => {
+      const ends = [0, 1, 2, 3].map((i) => bench.start({ kind: 'ranges', rounds: 2000, first: i, last: i + 1 }))
+      for (const { ended } of await Promise.all(ends)) await ended
+      // Each round adds 1 to two counters, plainly: neighbours share one.
+      expect([0, 1, 2, 3, 4].map((i) => bench.words.get(Area.Counters + i))).to.deep.equal([
+        2000, 4000, 4000, 4000, 2000,
+      ])
+    })
+
+    it('S3.6: unlocking a range that is not held is a bug that throws, shared and exclusive, of any file', () => {
+      const other = bench.threads.attach(0)
+      const unlocks = (thread: number, inode: number): (() => void)[] => [
+        () => ranges.unlockShared(thread, inode, Area.Lock),
+        () => ranges.unlockExclusive(thread, inode, Area.Lock),
+      ]
+      for (const unlock of unlocks(self, INODE)) expect(unlock, 'nothing held').to.throw(BugError, 'not held')
+      ranges.lockShared(self, INODE, Area.Lock, 3, 3)
+      ranges.lockExclusive(self, INODE, Area.Lock, 7, 7)
+      for (const unlock of unlocks(other, INODE)) expect(unlock, "another thread's").to.throw(BugError, '"first": 0')
+      for (const unlock of unlocks(self, INODE + 1)) expect(unlock, "another file's").to.throw(BugError, '"first": 3')
+      for (const unlock of unlocks(self, INODE)) unlock()
+      for (const unlock of unlocks(self, INODE)) expect(unlock, 'twice').to.throw(BugError, 'not held')
+      expect(ranges.tryExclusive(other, INODE, Area.Lock, 0, 9), 'nothing of it stays').to.equal(true)
     })
 
     it('refuses a second range of one kind in a thread, and to wait with an entry lock held (D4)', () => {
       ranges.lockShared(self, INODE, Area.Lock, 3, 3)
       expect(() => ranges.tryShared(self, INODE, Area.Lock, 4, 4)).to.throw(BugError)
-      ranges.unlockShared(self, Area.Lock)
+      ranges.unlockShared(self, INODE, Area.Lock)
       const other = bench.threads.attach(0)
       ranges.lockExclusive(other, INODE, Area.Lock, 0, 9)
       bench.words.set(bench.threads.at(self) + ThreadWord.EntryLocks, 1)
       expect(() => ranges.lockShared(self, INODE, Area.Lock, 3, 3)).to.throw('holding an entry lock')
+      expect(() => ranges.lockExclusive(self, INODE, Area.Lock, 3, 3)).to.throw('holding an entry lock')
+      expect(() => ranges.tryExclusive(other, INODE, Area.Lock, 20, 29)).to.throw('a second exclusive range')
     })
   })
 

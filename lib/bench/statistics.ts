@@ -17,3 +17,9 @@ export function median(values: readonly number[]): number {
 export function summarise(values: readonly number[]): Summary {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values), values }
 }
+
+/** The value that `share` (0 … 1) of the values do not exceed: nearest rank. `sorted`: ascending. */
+export function percentile(sorted: Readonly<ArrayLike<number>>, share: number): number {
+  if (sorted.length === 0) throw new RangeError('a percentile of no values')
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number
+}

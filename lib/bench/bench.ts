@@ -1,0 +1,41 @@
+/**
+ * What a benchmark is: data about its parameters and figures, and a function that measures one setting.
+ *
+ * `faultline bench NAME` does the rest: every combination of the parameters' values, each measurement in a process of
+ * its own, the settings by turns, medians, a table, a chart. A new one is a file here and a line in benches.ts.
+ */
+import type { Parameter, Setting } from './sweep.js'
+
+export interface Figure {
+  readonly key: string
+  readonly label: string
+  readonly unit: string
+  readonly digits: number
+}
+
+/** What one process says. */
+export interface Measurement {
+  readonly figures: Readonly<Record<string, number>>
+  /** Folded over the work done. */
+  readonly hash: number
+}
+
+export interface MeasureContext {
+  /** Empty, for pools; removed afterwards. */
+  readonly directory: string
+  readonly seed: number
+}
+
+export interface Bench {
+  readonly name: string
+  readonly summary: string
+  readonly description: string
+  readonly parameters: readonly Parameter[]
+  readonly figures: readonly Figure[]
+  /** Settings that differ in this parameter only must have done the same work: their hashes are compared. */
+  readonly compares: string
+  /** Context: a process that does nothing else. */
+  measure(setting: Setting, context: MeasureContext): Promise<Measurement>
+  /** A Vega-Lite specification without data: rows are settings with their figures, and KEY_min, KEY_max of each. */
+  readonly chart: object
+}

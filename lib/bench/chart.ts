@@ -1,0 +1,51 @@
+/**
+ * A chart of a benchmark as SVG, drawn by Vega-Lite without a browser.
+ *
+ * vega and vega-lite are optional peer dependencies, loaded here and nowhere else: with what they need they are 70
+ * packages and 25 MB, for a picture that few users of a mount ever want.
+ */
+import type * as Vega from 'vega'
+import type * as VegaLite from 'vega-lite'
+import type { Bench } from './bench.js'
+import type { BenchResult } from './run-bench.js'
+
+export class ChartError extends Error {
+  override readonly name = 'ChartError'
+}
+
+interface Libraries {
+  readonly vega: typeof Vega
+  readonly vegaLite: typeof VegaLite
+}
+
+/** Errors: ChartError saying what to install. */
+export async function loadChartLibraries(): Promise<Libraries> {
+  try {
+    const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')])
+    return { vega, vegaLite }
+  } catch {
+    throw new ChartError(
+      'charts are drawn by vega and vega-lite, which are not installed\n  mend: npm install vega@6.4 vega-lite@6.4.3',
+    )
+  }
+}
+
+/** One flat row for each setting: its values, the median of each figure, and KEY_min, KEY_max. */
+export function rowsOf({ results }: BenchResult): Record<string, number | string>[] {
+  return results.map(({ setting, figures }) => {
+    const cells = Object.entries(figures).flatMap(([key, { median, min, max }]) => [
+      [key, median],
+      [`${key}_min`, min],
+      [`${key}_max`, max],
+    ])
+    return { ...setting, ...(Object.fromEntries(cells) as Record<string, number>) }
+  })
+}
+
+/** Return: an SVG document. Errors: ChartError. */
+export async function drawChart(bench: Bench, result: BenchResult): Promise<string> {
+  const { vega, vegaLite } = await loadChartLibraries()
+  const specification = { ...bench.chart, data: { values: rowsOf(result) } } as Parameters<typeof vegaLite.compile>[0]
+  const view = new vega.View(vega.parse(vegaLite.compile(specification).spec), { renderer: 'none' })
+  return view.toSVG()
+}

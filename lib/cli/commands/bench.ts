@@ -1,0 +1,85 @@
+/** faultline bench NAME: measure, print a table, draw a chart. */
+import { statSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Bench } from '../../bench/bench.js'
+import { ChartError, drawChart, loadChartLibraries } from '../../bench/chart.js'
+import { renderHtml } from '../../bench/html.js'
+import { type BenchResult, measurementsOf, runBench } from '../../bench/run-bench.js'
+import type { Sweep } from '../../bench/sweep.js'
+import { CommandError, ExitStatus, requireMachine } from '../failure.js'
+import { type Cell, formatCount, formatPairs, formatTable, print, printJson } from '../format.js'
+import { makeProgress } from '../progress.js'
+
+export interface BenchOptions {
+  rounds: number
+  seed: number
+  json?: boolean
+  svg?: string
+  html?: string
+}
+
+/** Errors: CommandError; what a measurement says when it fails. */
+export async function benchCommand(bench: Bench, sweep: Sweep, options: BenchOptions): Promise<ExitStatus> {
+  requireMachine()
+  await requireCharts(options)
+  const { rounds, seed } = options
+  const progress = makeProgress(`bench ${bench.name}`)
+  progress.start(measurementsOf(sweep, rounds))
+  let result: BenchResult
+  try {
+    result = await runBench(bench, sweep, { rounds, seed, onProgress: (done) => progress.update(done) })
+  } finally {
+    progress.stop()
+  }
+  if (options.json === true) printJson(result)
+  else print(formatPairs(Object.entries(result.environment).map(([name, value]) => [name, String(value)])), '')
+  if (options.json !== true) print(benchTable(bench, result))
+  await writeCharts(bench, result, options)
+  return ExitStatus.Ok
+}
+
+/** Before minutes of measuring, not after. */
+async function requireCharts({ svg, html }: BenchOptions): Promise<void> {
+  const files = [svg, html].filter((file) => file !== undefined)
+  if (files.length === 0) return
+  for (const file of files) {
+    const directory = dirname(resolve(file))
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new CommandError(`no such directory: '${directory}'`)
+    }
+  }
+  try {
+    await loadChartLibraries()
+  } catch (error) {
+    if (error instanceof ChartError) throw new CommandError(error.message)
+    throw error
+  }
+}
+
+async function writeCharts(bench: Bench, result: BenchResult, { svg, html }: BenchOptions): Promise<void> {
+  if (svg === undefined && html === undefined) return
+  const drawing = await drawChart(bench, result)
+  if (svg !== undefined) writeFileSync(svg, drawing)
+  if (html !== undefined)
+    writeFileSync(html, renderHtml(result, drawing, `faultline: ${bench.summary}`, benchTable(bench, result)))
+}
+
+/** A row for each setting: parameters that were swept, then median and spread of each figure. */
+export function benchTable(bench: Bench, { results }: BenchResult): string {
+  const swept = bench.parameters.filter(({ name }) => new Set(results.map(({ setting }) => setting[name])).size > 1)
+  const shown = swept.length > 0 ? swept : bench.parameters.slice(0, 1)
+  const head = [
+    ...shown.map(({ name }) => name),
+    ...bench.figures.flatMap(({ label, unit }) => [unit === '' ? label : `${label} ${unit}`, 'spread']),
+  ]
+  const rows = results.map(({ setting, figures }): Cell[] => [
+    ...shown.map(({ name }) => String(setting[name])),
+    ...bench.figures.flatMap(({ key, digits }) => {
+      const summary = figures[key]
+      if (summary === undefined || summary.max === 0) return ['', '']
+      const format = (value: number): string => (digits === 0 ? formatCount(Math.round(value)) : value.toFixed(digits))
+      return [format(summary.median), `${format(summary.min)} … ${format(summary.max)}`]
+    }),
+  ])
+  return formatTable(head, rows)
+}

@@ -1,0 +1,102 @@
+/** faultline bench: every case runs, with a few faults, so that it cannot rot; how fast is for a quiet machine. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { locksBench } from '../../lib/bench/locks/locks.js'
+import type { BenchResult } from '../../lib/bench/run-bench.js'
+import { LOCKING_NAMES } from '../../lib/config.js'
+import { requireUserfaultfd } from '../support/require-uffd.js'
+import { temporaryDirectory } from '../support/temp.js'
+import { runCli } from './run-cli.js'
+
+const CASES = ['disjoint', 'overlap', 'truncate', 'punch', 'slow', 'slow-same']
+const TINY = ['threads=2', 'faults=64', 'latency=50']
+
+describe('cli bench', function () {
+  this.timeout(120_000)
+
+  it('turns down what it cannot measure with one line and status 2', () => {
+    const wrong: [string[], RegExp][] = [
+      [['threads=0'], /threads is a whole number from 1 to 16/],
+      [['threads=4:*1:8'], /does not get on/],
+      [['locking=none'], /locking is one of entry, range, inode/],
+      [['speed=1'], /no parameter 'speed': there are case, locking, threads/],
+      [['--rounds', '0'], /whole number from 1/],
+      [['--svg'], /argument missing/],
+    ]
+    for (const [args, message] of wrong) {
+      const { status, stderr } = runCli(['bench', 'locks', ...args])
+      expect([status, stderr], args.join(' ')).to.deep.equal([2, stderr])
+      expect(stderr)
+        .to.match(message)
+        .and.not.match(/^\s+at /m)
+    }
+    expect(runCli(['bench', 'nothing']).status).to.equal(2)
+    expect(runCli(['bench', 'locks', '--help']).stdout).to.match(/case .*disjoint,overlap/)
+  })
+
+  describe('locks', () => {
+    before(function () {
+      requireUserfaultfd(this)
+    })
+
+    it('says where a chart cannot be written before it measures', () => {
+      const { status, stderr } = runCli(['bench', 'locks', '--svg', '/nonexistent/chart.svg'])
+      expect([status, stderr]).to.deep.equal([1, "faultline: no such directory: '/nonexistent'\n"])
+    })
+
+    it('runs every case under every design, with the same work', async () => {
+      for (const kind of CASES) {
+        const hashes = new Set<number>()
+        for (const locking of LOCKING_NAMES) {
+          const setting = { case: kind, locking, threads: 2, faults: 64, latency: 50 }
+          const context = { directory: temporaryDirectory(), seed: 1 }
+          const { figures, hash } = await locksBench.measure(setting, context)
+          const { perSecond = 0, p50 = 0, p99 = 0, stormsPerSecond = 0 } = figures
+          expect(perSecond, JSON.stringify(setting)).to.be.greaterThan(0)
+          expect(p99).to.be.at.least(p50)
+          expect(stormsPerSecond > 0).to.equal(kind === 'truncate' || kind === 'punch')
+          if (kind.startsWith('slow')) expect(p99).to.be.at.least(50)
+          hashes.add(hash)
+        }
+        expect(hashes.size, kind).to.equal(1)
+      }
+    })
+
+    it('prints JSON and draws a chart', () => {
+      const directory = temporaryDirectory()
+      const [svg, html] = [join(directory, 'locks.svg'), join(directory, 'locks.html')]
+      const args = ['case=truncate', 'locking=inode', '--rounds', '1', '--json', '--svg', svg, '--html', html]
+      const { status, stdout, stderr } = runCli(['bench', 'locks', ...TINY, ...args])
+      expect(status, stderr).to.equal(0)
+      const { results, environment } = JSON.parse(stdout) as BenchResult
+      expect(environment).to.include({ node: process.version, rounds: 1 })
+      expect(results.map(({ setting }) => setting)).to.deep.equal([
+        { case: 'truncate', locking: 'inode', threads: 2, faults: 64, latency: 50 },
+      ])
+      const drawing = readFileSync(svg, 'utf8')
+      expect(drawing).to.match(/^<svg/).and.include('while truncating').and.include('inode').and.not.include('NaN')
+      expect(readFileSync(html, 'utf8')).to.include(drawing).and.include('stormsPerSecond')
+    })
+
+    it('prints a table of what was swept', () => {
+      const { status, stdout, stderr } = runCli([
+        'bench',
+        'locks',
+        ...TINY,
+        'case=overlap',
+        'locking=entry,range',
+        '--rounds',
+        '1',
+      ])
+      expect(status, stderr).to.equal(0)
+      expect(stdout)
+        .to.match(/locking .* faults\/s/)
+        .and.match(/entry.*\d/)
+        .and.match(/range/)
+        .and.include('kernel')
+      expect(stdout).not.to.include('NaN')
+      expect(existsSync('locks.svg')).to.equal(false)
+    })
+  })
+})
