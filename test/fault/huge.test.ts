@@ -123,7 +123,7 @@ describe('2 MiB entries', () => {
       expect([media(100 * PAGE), media(5 * PAGE), media(0)]).to.deep.equal([1, 2, 5])
     })
 
-    it('S1.8, T11, K70: a sync from inside the 2 MiB on protects every mapping; no later store is missed', () => {
+    it('S1.8, T11, K70, B11: a sync from inside the 2 MiB on protects every mapping; no later store is missed', () => {
       const address = space.map(file, HUGE)
       const small = space.map(file, HUGE, { misalign: PAGE })
       expect([space.store(address, 1), space.store(small + 5 * PAGE, 1)]).to.deep.equal(['ok', 'ok'])
@@ -191,7 +191,7 @@ describe('2 MiB entries', () => {
       expect(first(space.map(file, HUGE))).to.deep.equal(['hugeDataRead'])
     })
 
-    it('S2.11: an address that is not congruent to the offset', () => {
+    it('S2.11, B20: an address that is not congruent to the offset', () => {
       fill()
       // Long enough to cover an aligned 2 MiB of addresses, which begins with page 511 of the file.
       const address = space.map(file, 2 * HUGE, { misalign: PAGE })
@@ -225,7 +225,7 @@ describe('2 MiB entries', () => {
       expect(first(space.map(file, HUGE))).to.deep.equal(['dataRead'])
     })
 
-    it('S2.11: blocks that do not begin at a multiple of 512 on the device', () => {
+    it('S2.11, B3: blocks that do not begin at a multiple of 512 on the device', () => {
       file.write(Buffer.alloc(2 * HUGE, 5), 0)
       expect(first(space.map(file, HUGE))).to.deep.equal(['hugeDataRead'])
       file.fallocate({ mode: 'collapse', offset: 0, length: PAGE })
@@ -241,7 +241,7 @@ describe('2 MiB entries', () => {
       expect([space.load(address + 8 * PAGE), space.load(address + 9 * PAGE)]).to.deep.equal([5, 'SIGBUS'])
     })
 
-    it('S2.3, K20, T4: a 4 KiB entry in the range, even one of a hole', () => {
+    it('S2.3, K20, T4, B4: a 4 KiB entry in the range, even one of a hole', () => {
       const small = space.map(file, HUGE, { misalign: PAGE })
       expect(space.load(small + 400 * PAGE)).to.equal(0)
       expect(first(space.map(file, HUGE))).to.deep.equal(['holeRead'])

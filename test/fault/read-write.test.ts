@@ -50,7 +50,7 @@ describe('read and write beside mappings', () => {
     expect(file.stat().entries).to.deep.equal({ Z4: 2, D4: 2 })
   })
 
-  it('K106: write sets no DIRTY and takes none away', () => {
+  it('K106, B5: write sets no DIRTY and takes none away', () => {
     const file = pool.data(2)
     const view = bytes(file.mmap())
     file.write(Buffer.from([1]), PAGE)

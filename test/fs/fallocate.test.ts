@@ -147,7 +147,7 @@ for (const flavour of ['ext4', 'xfs'] as const) {
         for (let page = 0; page < 8; page++) expect(view[page * PAGE]).to.equal(DATA + page)
       })
 
-      it('K84, K90, FACTS 11: truncate, punch, zero, collapse and insert unmap the whole file in every mapping', () => {
+      it('K84, K90, B37, FACTS 11: truncate, punch, zero, collapse and insert unmap the file in every mapping', () => {
         const other = file.mmap()
         const calls: (() => void)[] = [
           () => file.truncate(8 * PAGE),

@@ -246,7 +246,7 @@ describe('dax/fault', () => {
   })
 
   describe('private mappings', () => {
-    it('S0.6: a copy is put into the page table while the entry is locked, and changes no value', () => {
+    it('S0.6, B2: a copy is put into the page table while the entry is locked, and changes no value', () => {
       const copy = mapFile(kernel, FILE, false)
       const pfn = giveBlock(kernel, FILE, 3, 9)
       kernel.pageTable.load(kernel, vma, 3 * PAGE)

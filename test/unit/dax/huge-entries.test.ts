@@ -64,7 +64,7 @@ describe('dax/huge entries', () => {
   }
 
   describe('grab', () => {
-    it('T2, K1, S2.1: 2 MiB without an entry get an empty, locked one that answers for each of its 512 pages', () => {
+    it('T2, K1, S2.1, B21: 2 MiB without an entry get an empty, locked one that answers for all 512 pages', () => {
       const entry = grabHuge(PMD)
       expect([PMD - 1, PMD, PMD + 259, 2 * PMD - 1, 2 * PMD].map(at)).to.deep.equal([
         'N',
@@ -96,7 +96,7 @@ describe('dax/huge entries', () => {
       unlockEntry(kernel, FILE, 0, zero)
     })
 
-    it('T4, S2.3, S2.9, K20, K23: any 4 KiB entry in the range is a conflict, first or last page, and stays', () => {
+    it('T4, S2.3, S2.9, K20, K23, B22: any 4 KiB entry in the range, first or last, is a conflict and stays', () => {
       for (const page of [0, 511]) {
         visitEntry(kernel, FILE, page)
         const answer = grabHuge()
@@ -161,7 +161,7 @@ describe('dax/huge entries', () => {
       expect(at(7)).to.equal('E2M')
     })
 
-    it('S1.9: a dirty 4 KiB entry is never replaced by a 2 MiB one, so its mark cannot be lost', () => {
+    it('S1.9, B50: a dirty 4 KiB entry is never replaced by a 2 MiB one, so its mark cannot be lost', () => {
       visitEntry(kernel, FILE, 3)
       setMark(kernel, FILE, 3, Mark.Dirty)
       setMark(kernel, FILE, 3, Mark.ToWrite)
@@ -177,7 +177,7 @@ describe('dax/huge entries', () => {
       expect(seen).to.deep.equal(['unmap 1:100+2 N'])
     })
 
-    it('T13: invalidating refuses what is DIRTY, or TOWRITE, and keeps it', () => {
+    it('T13, B32: invalidating refuses what is DIRTY, or TOWRITE, and keeps it', () => {
       for (const [start_, mark] of [
         [0, Mark.Dirty],
         [PMD, Mark.ToWrite],
@@ -202,7 +202,7 @@ describe('dax/huge entries', () => {
       unlockEntry(kernel, FILE, PMD + 5, entry)
     })
 
-    it('T5, K7: an empty 2 MiB entry makes way without an unmap', () => {
+    it('T5, K7, B50: an empty 2 MiB entry makes way without an unmap', () => {
       unlockEntry(kernel, FILE, 0, grabHuge())
       visitEntry(kernel, FILE, 8)
       expect(kernel.ports.calls).to.deep.equal([])
@@ -218,7 +218,7 @@ describe('dax/huge entries', () => {
       expect(at(3)).to.not.include('+L')
     })
 
-    it('S2.8, S2.12, K10, K11: waiters for pages of a 2 MiB entry share its key; a downgrade wakes all', async () => {
+    it('S2.8, S2.12, K10, K11, B24, B50: waiters for pages of 2 MiB share its key; a downgrade wakes all', async () => {
       const vma = mapFile(kernel, FILE)
       const [a, b, c] = (await start(3)) as [Actor, Actor, Actor]
       const held = grabHuge()
@@ -258,7 +258,7 @@ describe('dax/huge entries', () => {
       expect(at(3)).to.equal('Z2M')
     })
 
-    it('S3.9, S4.4: the lock of an entry serialises faults before there is any page', async () => {
+    it('S3.9, S4.4, B14: the lock of an entry serialises faults before there is any page', async () => {
       const vma = mapFile(kernel, FILE)
       const [a] = (await start(1)) as [Actor]
       const held = grabEntry(kernel, FILE, 3, true)

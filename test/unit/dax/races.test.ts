@@ -245,7 +245,7 @@ describe('dax races', () => {
     expect(kernel.media.mediaBytes(FILE, 3 * PAGE, 1)[0]).to.equal(2)
   })
 
-  it('S0.13: a node whose only entry is locked stays while its neighbours go', async () => {
+  it('S0.13, B50: a node whose only entry is locked stays while its neighbours go', async () => {
     const [truncate] = (await start(1)) as [Actor]
     for (const page of [4, 5, 6, 7]) kernel.pageTable.store(kernel, vma, page * PAGE, 1)
     const entry = grabEntry(kernel, FILE, 6, true)

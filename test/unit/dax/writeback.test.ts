@@ -42,7 +42,7 @@ describe('dax/writeback', () => {
     return kernel.media.mediaBytes(FILE, page * PAGE, 1)[0] as number
   }
 
-  it('K70, T11, S0.8: protect, then flush, then clear DIRTY; locked all the way, TOWRITE cleared first', () => {
+  it('K70, T11, S0.8, B10: protect, then flush, then clear DIRTY; locked all the way, TOWRITE cleared first', () => {
     store(3, 7)
     kernel.ports.take()
     const seen: string[] = []
@@ -102,7 +102,7 @@ describe('dax/writeback', () => {
     expect(kernel.tree.entryCount(rootOf(kernel, FILE))).to.equal(before)
   })
 
-  it('K73 stays mended: a page that was flushed and not stored to again is not flushed again', () => {
+  it('K73, B10 stays mended: a page that was flushed and not stored to again is not flushed again', () => {
     store(3, 7)
     writebackRange(kernel, FILE, 0, LAST)
     kernel.ports.take()
@@ -205,7 +205,7 @@ describe('dax/writeback', () => {
   })
 
   describe('delete and invalidate', () => {
-    it('T12, K80: delete removes entries whatever their marks', () => {
+    it('T12, K80, B40: delete removes entries whatever their marks', () => {
       store(3, 7)
       setMark(kernel, FILE, 3, Mark.ToWrite)
       kernel.pageTable.load(kernel, vma, 4 * PAGE)

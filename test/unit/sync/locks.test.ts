@@ -122,7 +122,7 @@ describe('sync locks', () => {
       expect(taken(0, 2 ** 32 - 1)).to.equal(true)
     })
 
-    it('exclusive waits for shared, and shared for exclusive', async () => {
+    it('B39: exclusive waits for shared, and shared for exclusive', async () => {
       ranges.lockShared(self, INODE, Area.Lock, 3, 3)
       const truncate = await bench.start({ kind: 'exclusive', first: 0, last: 9 })
       await until(() => bench.words.load(Area.Lock + RangeLockWord.Exclusive) === 1, 'the truncate waits')
