@@ -13,6 +13,7 @@ describe('a memory failure of a page that is mapped twice', () => {
     for (const touched of [0, 1]) {
       const space = new Space()
       const file = space.data(2)
+      file.sync()
       const mappings = [space.map(file, 2 * PAGE), space.map(file, 2 * PAGE)]
       expect(space.load(mappings[touched] as number)).to.equal(16)
       const pfn = file.stat().extents[0]?.pfn ?? 0
