@@ -182,6 +182,30 @@ describe('a traced mount', function () {
     expect(traced[1].equals(plain[1])).to.equal(true)
   })
 
+  it('serves 2 MiB pages as one that is not traced, MAP_SYNC too', () => {
+    const stride = 4099
+    const run = (options: MountOptions): void => {
+      pmem.close()
+      open(options)
+      const large = pmem.open('large.pm', { create: true, size: '4MiB' })
+      large.fallocate({ offset: 0, length: 4 << 20 })
+      const mapping = large.mmap({ sync: true })
+      const words = new Float64Array(mapping.buffer)
+      if (options.stores !== 'diff') pmem.recordStores(list)
+      for (let i = 0; i < words.length; i += stride) words[i] = i
+      mapping.msync()
+      words[1] = 7
+      pmem.crash()
+      for (let i = 0; i < words.length; i += stride) expect(words[i]).to.equal(i)
+      expect(words[1]).to.equal(0)
+      expect(pmem.stats().faults.hugeHoleWrite.count).to.equal(2)
+    }
+    run({ stores: 'diff' })
+    run({})
+    pmem.close()
+    expect(list.stores.length).to.equal(Math.ceil((4 << 20) / 8 / stride) + 1)
+  })
+
   it('goes on with mappings that change shape', () => {
     const recorder = pmem.recordStores(list)
     map.mremap(20 * PAGE)
