@@ -45,6 +45,20 @@ export interface MountOptions {
   hugePages?: boolean
   /** Which file system to be where ext4-dax and xfs-dax differ. Default 'ext4'. */
   flavour?: 'ext4' | 'xfs'
+  /**
+   * How stores to shared mappings are seen. 'diff' (default): by comparing dirty pages with media, when it matters.
+   * 'traced': each one, with its bytes and its place in the order of all of them, see Pmem.recordStores; a store then
+   * costs microseconds, and system calls that store into a mapping (fs.readSync into it) fail with EFAULT.
+   */
+  stores?: 'diff' | 'traced'
+  /** With stores: 'traced': bytes of records between two drains, address space until used. Default '1GiB'. */
+  storeLogSize?: number | string
+  /**
+   * What the power failure of crash() spares. 'adr' (default): what was flushed and fenced. 'eadr': every store, as on
+   * machines whose CPU caches are inside the persistence domain; flushes then only order. A kill of this process is
+   * always as on 'adr'.
+   */
+  domain?: 'adr' | 'eadr'
   /** Trace records kept for slow readers, a power of two. Default 16384. */
   maxTraceRecords?: number
   /** Faults on purpose, for tests of what a failure does to the program. */
@@ -73,6 +87,9 @@ export interface MountConfig {
   readonly hugePages: boolean
   readonly flavour: 'ext4' | 'xfs'
   readonly maxTraceRecords: number
+  readonly traced: boolean
+  readonly storeLogBytes: number
+  readonly eadr: boolean
 }
 
 const OPTION_NAMES: readonly (keyof MountOptions)[] = [
@@ -90,6 +107,9 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'hugePages',
   'flavour',
   'maxTraceRecords',
+  'stores',
+  'storeLogSize',
+  'domain',
   'inject',
 ]
 
@@ -117,6 +137,15 @@ export function resolveConfig(options: unknown): MountConfig {
     hugePages: requireBoolean('hugePages', given.hugePages ?? true),
     flavour: requireOneOf('flavour', given.flavour ?? 'ext4', ['ext4', 'xfs']),
     maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
+    traced: requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced',
+    storeLogBytes: requireRange(
+      'storeLogSize',
+      requireSize('storeLogSize', given.storeLogSize ?? '1GiB'),
+      Page.Size,
+      2 ** 32,
+      'bytes',
+    ),
+    eadr: requireOneOf('domain', given.domain ?? 'adr', ['adr', 'eadr']) === 'eadr',
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
   }
 }
