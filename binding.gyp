@@ -10,10 +10,20 @@
         'native/host_file.cc',
         'native/mapping.cc',
         'native/signal_guard.cc',
+        'native/store_atomic.cc',
+        'native/store_for_thread.cc',
+        'native/store_instruction.cc',
+        'native/store_lock.cc',
+        'native/store_log.cc',
+        'native/store_opcode.cc',
+        'native/store_ranges.cc',
         'native/sys_error.cc',
+        'native/tracer.cc',
+        'native/tracer_signals.cc',
         'native/uffd.cc',
         'native/uffd_read.cc',
         'native/uffd_resolve.cc',
+        'native/vector_state.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'defines': [
@@ -30,6 +40,21 @@
       # The signal handlers outlive every environment, so the library must never be unloaded: a Worker that was the
       # only one to load it would otherwise leave the process with handlers in unmapped memory.
       'ldflags': ['-Wl,-z,nodelete'],
+    },
+    {
+      # Store instructions one by one, for the tests of the tracer.
+      'target_name': 'store_forms',
+      'sources': [
+        'native/test/store_forms.cc',
+        'native/test/store_forms_integer.cc',
+        'native/test/store_forms_vector.cc',
+      ],
+      'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags!': ['-O3', '-Wno-unused-parameter'],
+      'cflags': ['-O2', '-fvisibility=hidden'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
     },
     {
       # The yardstick of the fault benchmarks: the same kernel work without Node.

@@ -66,6 +66,20 @@ export interface MountOptions {
    * Default 0. For benchmarks and tests: it stands for a slow device, and leaves the CPU to others meanwhile.
    */
   mediaLatency?: number
+  /**
+   * How stores to shared mappings are seen. 'diff' (default): by comparing dirty pages with media, when it matters.
+   * 'traced': each one, with its bytes and its place in the order of all of them, see Pmem.recordStores; a store then
+   * costs microseconds, and system calls that store into a mapping (fs.readSync into it) fail with EFAULT.
+   */
+  stores?: 'diff' | 'traced'
+  /** With stores: 'traced': bytes of records between two drains, address space until used. Default '1GiB'. */
+  storeLogSize?: number | string
+  /**
+   * What the power failure of crash() spares. 'adr' (default): what was flushed and fenced. 'eadr': every store, as on
+   * machines whose CPU caches are inside the persistence domain; flushes then only order. A kill of this process is
+   * always as on 'adr'.
+   */
+  domain?: 'adr' | 'eadr'
   /** Trace records kept for slow readers, a power of two. Default 16384. */
   maxTraceRecords?: number
   /** Faults on purpose, for tests of what a failure does to the program. */
@@ -109,6 +123,9 @@ export interface MountConfig {
   /** Microseconds. */
   readonly mediaLatency: number
   readonly maxTraceRecords: number
+  readonly traced: boolean
+  readonly storeLogBytes: number
+  readonly eadr: boolean
 }
 
 const OPTION_NAMES: readonly (keyof MountOptions)[] = [
@@ -130,6 +147,9 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'faultBatch',
   'mediaLatency',
   'maxTraceRecords',
+  'stores',
+  'storeLogSize',
+  'domain',
   'inject',
 ]
 
@@ -163,6 +183,15 @@ export function resolveConfig(options: unknown): MountConfig {
     faultBatch: requireRange('faultBatch', given.faultBatch ?? FAULT_BATCH_MAX, 1, FAULT_BATCH_MAX),
     mediaLatency: requireRange('mediaLatency', given.mediaLatency ?? 0, 0, MEDIA_LATENCY_MAX, 'microseconds'),
     maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
+    traced: requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced',
+    storeLogBytes: requireRange(
+      'storeLogSize',
+      requireSize('storeLogSize', given.storeLogSize ?? '1GiB'),
+      Page.Size,
+      2 ** 32,
+      'bytes',
+    ),
+    eadr: requireOneOf('domain', given.domain ?? 'adr', ['adr', 'eadr']) === 'eadr',
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
   }
 }

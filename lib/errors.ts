@@ -44,6 +44,8 @@ const ERRNOS = {
   ELOOP:        [40, 'a symbolic link in the way, or too many of them'],
   ENODATA:      [61, 'no data available'],
   EOVERFLOW:    [75, 'value too large'],
+  // One number, two names: a number alone is EOPNOTSUPP, as the last one.
+  ENOTSUP:      [95, 'not supported here'],
   EOPNOTSUPP:   [95, 'not supported'],
   ESHUTDOWN:    [108, 'shut down'],
   ETIMEDOUT:    [110, 'timed out'],
@@ -107,7 +109,7 @@ export class PmemError extends Error {
   constructor(failure: ErrnoName | Errno, syscall: string, reason?: string, path?: string) {
     const errno = typeof failure === 'number' ? -failure : ERRNOS[failure][0]
     assert(Number.isInteger(errno) && errno > 0, 'a failure is a negative errno', { failure, syscall })
-    const code = errnoName(errno)
+    const code = typeof failure === 'number' ? errnoName(errno) : failure
     const words = reason ?? (code === 'UNKNOWN' ? `error number ${errno}` : ERRNOS[code][1])
     super(`${code}: ${words}, ${syscall}${path === undefined ? '' : ` '${path}'`}`)
     this.code = code

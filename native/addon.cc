@@ -7,6 +7,9 @@
 #include "host_file.h"
 #include "mapping.h"
 #include "signal_guard.h"
+#include "store_lock.h"
+#include "store_log.h"
+#include "tracer.h"
 #include "uffd.h"
 #include "uffd_resolve.h"
 
@@ -14,7 +17,7 @@
  * The addon: mechanism only, typed for JS in lib/binding/addon.ts. No threads, no queues, no policy.
  *
  * It is loaded once in every environment (main thread, Workers) that uses it. What an environment owns is in
- * Environment; the two signal handlers are the only things of the process.
+ * Environment; the signal handlers and the tracer's lock and ranges are the only things of the process.
  */
 namespace faultline {
 
@@ -87,6 +90,21 @@ constexpr Function kFunctions[] = {
     FUNCTION(fillMemory),
     FUNCTION(touchPages),
     FUNCTION(accessBytes),
+
+    FUNCTION(startTracer),
+    FUNCTION(stopTracer),
+    FUNCTION(setTracedRange),
+    FUNCTION(storeBytes),
+    FUNCTION(holdStores),
+    FUNCTION(releaseStores),
+    FUNCTION(openStoreLog),
+    FUNCTION(closeStoreLog),
+    FUNCTION(setStoreRecording),
+    FUNCTION(nameStoreThread),
+    FUNCTION(appendStoreRecord),
+    FUNCTION(appendStores),
+    FUNCTION(storeLogUsed),
+    FUNCTION(restartStoreLog),
 };
 
 #undef FUNCTION

@@ -9,6 +9,8 @@
 #include "address_range.h"
 #include "fault_record.h"
 #include "mapping.h"
+#include "store_log.h"
+#include "store_ranges.h"
 #include "uffd_abi.h"
 #include "uffd_resolve.h"
 
@@ -68,6 +70,11 @@ constexpr Constant kConstants[] = {
     {"PTE_FILE", kPteFile},
     {"PTE_ANON", kPteAnon},
     {"PTE_WP", kPteWp},
+
+    {"TRACED_START", kTracedStart},
+    {"TRACED_END", kTracedEnd},
+    {"STORE_VIEW_DISTANCE", kStoreViewDistance},
+    {"STORE_LOG_HEADER", StoreLog::kHeaderBytes},
 
     SAME(PROT_NONE),
     SAME(PROT_READ),

@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "result.h"
+#include "tracer.h"
 
 namespace faultline {
 
@@ -19,6 +20,10 @@ namespace {
 /** Who was there before us: written once before our handlers are installed, read by them only. */
 struct sigaction previousBus;
 struct sigaction previousSegv;
+/** Who came after us, while the tracer has us in front again. It may know us as the one to pass signals on to. */
+struct sigaction laterSegv;
+std::atomic<bool> inFront{false};
+thread_local constinit bool passedOn [[gnu::tls_model("initial-exec")]] = false;
 
 /** One line to stderr with nothing but write(2): the process is about to die of this, and should say where. */
 void reportSigbus(uintptr_t address) {
@@ -28,8 +33,7 @@ void reportSigbus(uintptr_t address) {
   [[maybe_unused]] ssize_t written = write(STDERR_FILENO, line, sizeof line - 1);
 }
 
-void chain(int signal, siginfo_t* info, void* context) {
-  const struct sigaction& previous = signal == SIGBUS ? previousBus : previousSegv;
+void pass(const struct sigaction& previous, int signal, siginfo_t* info, void* context) {
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
     return;
@@ -46,8 +50,19 @@ void chain(int signal, siginfo_t* info, void* context) {
   if (info->si_code <= 0) raise(signal);
 }
 
+void chain(int signal, siginfo_t* info, void* context) {
+  if (signal == SIGSEGV && inFront && !passedOn) {
+    passedOn = true;
+    pass(laterSegv, signal, info, context);
+    passedOn = false;
+  } else {
+    pass(signal == SIGBUS ? previousBus : previousSegv, signal, info, context);
+  }
+}
+
 void onFault(int signal, siginfo_t* info, void* context) {
   const bool synchronous = info->si_code > 0;
+  if (synchronous && !abandonStep(info, context) && signal == SIGSEGV && traceStore(info, context)) return;
   if (synchronous && currentGuard != nullptr) {
     currentGuard->failed = {signal, info->si_code, reinterpret_cast<uintptr_t>(info->si_addr)};
     siglongjmp(currentGuard->jump, 1);
@@ -56,6 +71,14 @@ void onFault(int signal, siginfo_t* info, void* context) {
   if (synchronous && signal == SIGBUS) reportSigbus(reinterpret_cast<uintptr_t>(info->si_addr));
   chain(signal, info, context);
   errno = saved;
+}
+
+void setHandler(int signal) {
+  struct sigaction action = {};
+  action.sa_sigaction = onFault;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
 }
 
 /** Bytes both sides can move without crossing a page: an access fails for all of them or for none. */
@@ -89,16 +112,30 @@ int64_t copyUpwards(AddressRange to, AddressRange from) {
 void installSignalGuard() {
   static std::once_flag once;
   std::call_once(once, [] {
-    struct sigaction action = {};
-    action.sa_sigaction = onFault;
-    action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
-    sigemptyset(&action.sa_mask);
     // The previous handlers are read first: a fault in another thread may run ours before sigaction returns here.
     sigaction(SIGBUS, nullptr, &previousBus);
     sigaction(SIGSEGV, nullptr, &previousSegv);
-    sigaction(SIGBUS, &action, nullptr);
-    sigaction(SIGSEGV, &action, nullptr);
+    setHandler(SIGBUS);
+    setHandler(SIGSEGV);
   });
+}
+
+void frontSignalGuard() {
+  struct sigaction current = {};
+  sigaction(SIGSEGV, nullptr, &current);
+  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == onFault) return;
+  laterSegv = current;
+  inFront = true;
+  setHandler(SIGSEGV);
+}
+
+void yieldSignalGuard() {
+  struct sigaction current = {};
+  sigaction(SIGSEGV, nullptr, &current);
+  const bool ours = (current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == onFault;
+  if (!inFront || !ours) return;
+  sigaction(SIGSEGV, &laterSegv, nullptr);
+  inFront = false;
 }
 
 /** An upward move onto itself cannot stop half-way with a meaningful count: it gives -EFAULT then. */

@@ -37,6 +37,10 @@ extern thread_local constinit GuardFrame* currentGuard [[gnu::tls_model("initial
  */
 void installSignalGuard();
 
+/** Back in front of whoever has put a SIGSEGV handler of its own since; and out of its way again. */
+void frontSignalGuard();
+void yieldSignalGuard();
+
 /**
  * Run `body`; a SIGBUS or SIGSEGV in it abandons it where it is.
  *

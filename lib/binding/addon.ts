@@ -198,4 +198,33 @@ export interface Addon {
     bytes: Uint8Array,
     failure: Float64Array,
   ): number
+  // tracer_signals.cc, tracer.cc: see native/tracer.h for how stores are traced
+  /** Once for each traced mount: SIGTRAP is ours until the last of them stops. */
+  startTracer(): void
+  stopTracer(): void
+  /**
+   * Memory whose stores are recorded in `log` as bytes of `file` from `fileOffset` on; log 0: traced no more. The store
+   * view must be mapped, STORE_VIEW_DISTANCE above.
+   */
+  setTracedRange(address: number, length: number, log: number, file: number, fileOffset: number): Errno
+  /** memmove to traced memory without a signal, recorded. Return: bytes stored; -EFAULT without even one line. */
+  storeBytes(destination: number, source: number, length: number, nonTemporal: boolean): Errno
+  /** While it is held no traced store of another thread is made, in the whole process. Nests. Context: may sleep. */
+  holdStores(): void
+  releaseStores(): void
+
+  // store_log.cc; a log is an address, its records start STORE_LOG_HEADER behind it
+  openStoreLog(capacity: number): number
+  closeStoreLog(log: number): void
+  setStoreRecording(log: number, on: boolean): void
+  /** Stores of this kernel thread are those of that thread of the mount; kernelId 0: of none. */
+  nameStoreThread(log: number, thread: number, kernelId: number): void
+  /** fields: thread, file, offset, length, location, nonTemporal. */
+  appendStoreRecord(log: number, kind: number, fields: Float64Array, payload: Uint8Array): void
+  /** Records of stores, one a line, of the bytes now at `address`. fields: as above. */
+  appendStores(log: number, fields: Float64Array, address: number, length: number): Errno
+  /** Return: bytes of records; -ENOSPC when records that should have followed were lost. */
+  storeLogUsed(log: number): Errno
+  /** Begin anew when everything, `read` bytes, has been read. Return: false when more has come. */
+  restartStoreLog(log: number, read: number): boolean
 }

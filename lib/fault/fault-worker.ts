@@ -54,6 +54,8 @@ class FaultWorker {
     try {
       this.#serve()
     } catch (error) {
+      // The main thread exits, and has closed the userfaultfd under us: see abandonAll.
+      if (words.load(HeaderWord.State) === MachineState.Closed) return
       const story = error instanceof Error ? (error.stack ?? error.message) : String(error)
       writeSync(2, `faultline: the page fault handler failed; the mount is unusable from now on\n${story}\n`)
       markDead(words, error instanceof Error ? error.message : String(error))

@@ -29,6 +29,7 @@ import { InodeTable } from '../mm/inode.js'
 import { Slots } from '../mm/slots.js'
 import { VmaTable } from '../mm/vma.js'
 import { PendingLines } from '../persist/pending-lines.js'
+import { StoreTrace } from '../persist/store-trace.js'
 import { RangeLock } from '../sync/range-lock.js'
 import { PmemError } from '../errors.js'
 import { Counter } from '../stats.js'
@@ -39,6 +40,7 @@ import { getNumber } from '../sync/wide.js'
 import { TraceRing } from '../trace/trace-ring.js'
 import { NodePool } from '../tree/node-pool.js'
 import { RadixTree } from '../tree/radix-tree.js'
+import { withStoreViews } from './store-views.js'
 import { UffdPageTable } from './uffd-page-table.js'
 
 export const enum MachineState {
@@ -77,6 +79,10 @@ export const enum HeaderWord {
   Slots = 84,
   /** Mutex over changes of the table of mappings (mmap_lock): mmap, munmap, mprotect, mremap, madvise. */
   AddressSpace = 86,
+  /** Two words: address of the store log of a traced mount; 0: not traced. */
+  StoreLog = 88,
+  /** Two words: StoreRecording bits, what is recorded of stores now; and how many recordings there were. */
+  StoreRecording = 90,
   Size = 96,
 }
 
@@ -131,6 +137,8 @@ export interface Machine extends Kernel {
   readonly addon: Addon
   readonly extentPool: ExtentPool
   readonly nodePool: NodePool
+  /** A mount with stores: 'traced'. */
+  readonly stores: StoreTrace | undefined
 }
 
 /** Make the shared memory of a new mount. The pools are ready; descriptors and state are the mount's to fill in. */
@@ -148,8 +156,9 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
 }
 
 /** The machine as the calling thread sees it; claims a thread record. Errors: EAGAIN when there is none. */
-export function openMachine(addon: Addon, handle: MachineHandle): Machine {
+export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const { buffer, config } = handle
+  const addon = config.traced ? withStoreViews(plainAddon) : plainAddon
   const layout = layoutOf(config)
   const words: SharedWords = new AtomicWords(buffer, {
     at: HeaderWord.State,
@@ -169,6 +178,9 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
   const media = new HostFileMedia(addon, inodes, threads, self, pool, handle.root, buffer)
   const uffd = words.load(HeaderWord.Uffd)
   const zeroes = getNumber(words, HeaderWord.Zeroes)
+  const log = getNumber(words, HeaderWord.StoreLog)
+  const stores = log === 0 ? undefined : new StoreTrace(addon, words, HeaderWord.StoreRecording, log, self)
+  stores?.nameThread(addon.threadId())
   return {
     handle,
     addon,
@@ -194,6 +206,7 @@ export function openMachine(addon: Addon, handle: MachineHandle): Machine {
     locking: LOCKING_POLICIES[config.locking],
     extentPool,
     nodePool,
+    stores,
   }
 }
 

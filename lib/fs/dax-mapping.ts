@@ -49,6 +49,25 @@ export interface MremapOptions {
   mayMove?: boolean
 }
 
+/** How DaxMapping.copy and fill store; what libpmem2 says with PMEM2_F_MEM_… flags. */
+export interface StoreOptions {
+  /** Stores past the caches: they need no flush, and have no order until the fence (NONTEMPORAL). Default false. */
+  nonTemporal?: boolean
+  /** Fence at the end. With false (NODRAIN) the bytes are durable after the thread's next fence. Default true. */
+  drain?: boolean
+}
+
+/** What fill has in memory at a time. */
+const FILL_BYTES = 1 << 16
+
+function storeOptions(options: StoreOptions | undefined): Required<StoreOptions> {
+  const given = requireOptions<StoreOptions>('store options', options, ['nonTemporal', 'drain'])
+  return {
+    nonTemporal: requireBoolean('nonTemporal', given.nonTemporal ?? false),
+    drain: requireBoolean('drain', given.drain ?? true),
+  }
+}
+
 const MSYNC_MODES = { sync: MsyncFlag.Sync, async: MsyncFlag.Async, invalidate: MsyncFlag.Invalidate } as const
 
 export class DaxMapping implements Disposable {
@@ -141,16 +160,55 @@ export class DaxMapping implements Disposable {
    */
   flush(offset = 0, length?: number): number {
     const [start, bytes] = this.#requirePart('flush', offset, length)
-    if (this.#info.sharing === 'private') return 0
-    return this.#calls.run('flush', (machine) =>
-      checkResult(flushRange(machine, this.#inode, this.#info.offset + start, bytes), 'flush'),
-    )
+    return this.#flush(start, bytes, true)
+  }
+
+  /** sfence of this thread, as Pmem.fence: what it flushed through any mapping is durable when it returns. */
+  drain(): void {
+    this.#requireOffset('drain', 0)
+    this.#calls.fence()
   }
 
   /** flush and fence: what these bytes are now is durable when it returns. */
   persist(offset = 0, length?: number): void {
     this.flush(offset, length)
     this.#calls.fence()
+  }
+
+  /**
+   * persist, and fdatasync of the media file on the host: the bytes are safe from a power failure of the host too
+   * (pmem2_deep_flush). Errors: as flush; EIO… of the host.
+   */
+  deepSync(offset = 0, length?: number): void {
+    this.persist(offset, length)
+    this.#run('deepSync', (machine) => machine.media.syncMedia(this.#inode))
+  }
+
+  /**
+   * memmove into the mapping, flushed and fenced: durable when it returns (pmem2_memmove).
+   *
+   * offset: in the mapping; source: may be a mapping, this one too.
+   * Errors: those of tryWrite, what was stored before the byte that failed stays stored; those of flush.
+   */
+  copy(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options?: StoreOptions): void {
+    const start = this.#requireWritable('copy', offset)
+    const bytes = requireBuffer('source', source)
+    requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
+    this.#store('copy', start, bytes, storeOptions(options))
+  }
+
+  /** memset, flushed and fenced (pmem2_memset). value: 0 … 255. Errors: as copy. */
+  fill(offset: number, length: number, value: number, options?: StoreOptions): void {
+    const start = this.#requireWritable('fill', offset)
+    requireRange('length', length, 0, this.#length - start, 'bytes')
+    requireRange('value', value, 0, 255)
+    const { nonTemporal, drain } = storeOptions(options)
+    const piece = Buffer.alloc(Math.min(length, FILL_BYTES), value)
+    for (let done = 0; done < length; done += piece.length) {
+      const bytes = piece.subarray(0, Math.min(piece.length, length - done))
+      this.#store('fill', start + done, bytes, { nonTemporal, drain: false })
+    }
+    if (drain) this.#calls.fence()
   }
 
   /**
@@ -181,12 +239,9 @@ export class DaxMapping implements Disposable {
    * mapping.
    */
   tryWrite(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): void {
-    const start = this.#requireOffset('tryWrite', offset)
+    const start = this.#requireWritable('tryWrite', offset)
     const bytes = requireBuffer('source', source)
     requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
-    if (!isWritable(this.#calls.machine, this.#address + start)) {
-      throw new PmemError('EACCES', 'tryWrite', 'the mapping is read-only')
-    }
     this.#guarded('tryWrite', start, bytes.length, (addon, address) =>
       addon.copyMemory(address, addon.addressOf(bytes), bytes.length),
     )
@@ -307,6 +362,40 @@ export class DaxMapping implements Disposable {
   #requireOffset(syscall: string, offset: unknown): number {
     if (!this.#mapped) throw new PmemError('EBADF', syscall, 'the mapping was unmapped')
     return requireRange('offset', offset, 0, this.#length, 'bytes')
+  }
+
+  /** Errors: EACCES where the mapping is read-only; as requireOffset. */
+  #requireWritable(syscall: string, offset: unknown): number {
+    const start = this.#requireOffset(syscall, offset)
+    if (isWritable(this.#calls.machine, this.#address + start)) return start
+    throw new PmemError('EACCES', syscall, 'the mapping is read-only')
+  }
+
+  /** recorded: the program asked for it, rather than a non-temporal store that needs no flush of its own. */
+  #flush(start: number, bytes: number, recorded: boolean): number {
+    if (this.#info.sharing === 'private') return 0
+    const offset = this.#info.offset + start
+    return this.#calls.run('flush', (machine) => {
+      const { stores } = machine
+      if (stores === undefined) return checkResult(flushRange(machine, this.#inode, offset, bytes), 'flush')
+      return stores.exclusive(() => {
+        const lines = checkResult(flushRange(machine, this.#inode, offset, bytes), 'flush')
+        if (recorded) stores.flushed(this.#inode, offset, bytes, this.#calls.here())
+        return lines
+      })
+    })
+  }
+
+  #store(syscall: string, start: number, bytes: Uint8Array, { nonTemporal, drain }: Required<StoreOptions>): void {
+    const traced = this.#calls.machine.stores !== undefined && this.#info.sharing === 'shared'
+    this.#guarded(syscall, start, bytes.length, (addon, address) =>
+      traced
+        ? addon.storeBytes(address, addon.addressOf(bytes), bytes.length, nonTemporal)
+        : addon.copyMemory(address, addon.addressOf(bytes), bytes.length),
+    )
+    if (this.#info.sharing === 'private') return
+    this.#flush(start, bytes.length, !nonTemporal)
+    if (drain) this.#calls.fence()
   }
 
   /** A part of the mapping; without a length it reaches to the end. Return: offset and length. */

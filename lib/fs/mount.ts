@@ -39,6 +39,9 @@ import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
 import { allocatedPagesOf, hostError, isValidName, listPool, openPool } from './pool-directory.js'
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
+import type { StoreSink } from '../persist/store-sink.js'
+import { type RecordOptions, StoreRecorder } from './store-recording.js'
+import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
 import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
 import { TraceFeed, type TraceListener } from './trace-feed.js'
@@ -106,6 +109,9 @@ function holdByName(machine: Machine, name: string, readOnly: boolean): number {
   return getInode(machine, { name, readOnly, create: false, exclusive: false, size: 0, mode: 0, maxSize: 0 }).inode
 }
 
+/** Bytes of a label or an id. */
+const WORDS_MAX = 4096
+
 /** Mounts this thread has open, and how it leaves each when it exits without closing them. */
 const openMounts = new Map<Pmem, () => void>()
 let exitHookInstalled = false
@@ -115,7 +121,8 @@ let exitHookInstalled = false
  *
  * Context: starts the fault workers and waits for them; the calling thread's event loop is not needed.
  * Errors: TypeError, RangeError for options; EBUSY (mounted already, with the owner's pid), ENOSPC (its files hold more
- * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`).
+ * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`);
+ * ENOTSUP with the reason where stores cannot be traced (option stores).
  */
 export function mount(path: string, options?: MountOptions): Pmem {
   requireString('path', path)
@@ -123,6 +130,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
   const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
   let uffd = -1
   let stop = -1
+  let log = 0
   try {
     const buffer = createMachineBuffer(config)
     const words = new AtomicWords(buffer)
@@ -135,6 +143,8 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.PoolLock, pool.lock)
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
+    if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
+    setNumber(words, HeaderWord.StoreLog, log)
     const machine = openMachine(addon, { buffer, config, root: pool.root })
     if (machine.pfns.reserve(allocatedPagesOf(addon, pool, machine.pfns.capacityPages)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
@@ -149,6 +159,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
       addon.closeFd(stop)
     }
     if (uffd >= 0) addon.closeFd(uffd)
+    closeStoreTrace(addon, log)
     addon.closeFd(pool.lock)
     addon.closeFd(pool.directory)
     throw hostError(error, 'mount', pool.root)
@@ -184,6 +195,7 @@ export class Pmem implements Disposable, FileOwner {
   readonly #machine: Machine
   readonly #files = new Set<DaxFile>()
   readonly #mappings = new Set<DaxMapping>()
+  readonly #recorders = new Set<StoreRecorder>()
   readonly #traceFeed: TraceFeed
   readonly #tracePrint: TracePrint | undefined
   #closed = false
@@ -234,7 +246,11 @@ export class Pmem implements Disposable, FileOwner {
       size: requireSize('size', given.size ?? 0),
       mode: requireRange('mode', given.mode ?? 0o600, 0, 0o777),
     }
-    const { inode } = this.#run('open', (machine) => getInode(machine, request))
+    const { inode } = this.#run('open', (machine) => {
+      const opened = getInode(machine, request)
+      machine.stores?.named(opened.inode, new TextEncoder().encode(name))
+      return opened
+    })
     const file = new DaxFile(this, inode, name, readOnly)
     this.#files.add(file)
     return file
@@ -271,6 +287,45 @@ export class Pmem implements Disposable, FileOwner {
   fence(): void {
     this.#requireOpen('fence')
     this.calls.fence()
+  }
+
+  /** fence by the name libpmem2 has for it. */
+  drain(): void {
+    this.fence()
+  }
+
+  /**
+   * The program says what it does from here on: what is recorded of this thread after it belongs to the label. Nothing
+   * else happens, and nothing at all while nobody records. label: at most 4096 bytes of UTF-8.
+   */
+  mark(label: string): void {
+    this.#say('mark', 'label', label)
+  }
+
+  /**
+   * The program has told its user that something is done: it must survive from here on. id: what, as its checker will
+   * know it; at most 4096 bytes of UTF-8.
+   */
+  acknowledged(id: string): void {
+    this.#say('acknowledged', 'id', id)
+  }
+
+  /**
+   * Record what a power failure depends on from here on: each store of each thread to a shared mapping, write(), flush,
+   * fence, msync and fsync, and the program's marks, in one order. The sink is called by drain and stop of what is
+   * returned, in this thread, never in between.
+   *
+   * Needs a mount with stores: 'traced'. One recording of a mount at a time. Threads have the mount's numbers; msync,
+   * fsync and write() act for a file and are those of a thread of their own, number -file; 0 is a thread that is not
+   * attached to the mount.
+   * Errors: ENOTSUP (the mount does not trace), EBUSY (being recorded), EBADF; TypeError, RangeError.
+   */
+  recordStores(sink: StoreSink, options?: RecordOptions): StoreRecorder {
+    this.#requireOpen('recordStores')
+    this.calls.requireAlive('recordStores')
+    const recorder = new StoreRecorder(this.#machine, sink, options, (stopped) => this.#recorders.delete(stopped))
+    this.#recorders.add(recorder)
+    return recorder
   }
 
   /** sync(2): every file of the mount. Errors: the first one met; the others are synced all the same. */
@@ -457,11 +512,20 @@ export class Pmem implements Disposable, FileOwner {
     // While files still have names.
     this.#traceFeed.drain()
     this.#tracePrint?.flush()
+    const failed = this.#stopRecorders()
     for (const mapping of [...this.#mappings]) mapping.unmap()
     for (const file of [...this.#files]) file.close()
+    machine.stores?.nameThread(0)
+    // The same mount, attached twice by this thread.
+    for (const other of openMounts.keys()) {
+      if (other.#machine.handle.buffer === machine.handle.buffer) {
+        other.#machine.stores?.nameThread(machine.addon.threadId())
+      }
+    }
     machine.threads.release(machine.self)
     const error = leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
     this.endTrace()
+    if (failed !== undefined) throw failed
     return error
   }
 
@@ -491,6 +555,30 @@ export class Pmem implements Disposable, FileOwner {
     if (!file.isOpen) throw new PmemError('EBADF', syscall, 'the file is closed', file.name)
     if (!this.#files.has(file)) throw wrongRange('file', 'a file this mount has open', file.name)
     return file
+  }
+
+  /** What is torn down from here on is no store, flush or fence of the program. Return: what a sink threw. */
+  #stopRecorders(): Error | undefined {
+    let failed: Error | undefined
+    for (const recorder of [...this.#recorders]) {
+      try {
+        recorder.stop()
+      } catch (error) {
+        failed ??= error as Error
+      }
+    }
+    return failed
+  }
+
+  #say(syscall: 'mark' | 'acknowledged', name: string, value: string): void {
+    const text = requireString(name, value)
+    this.#requireOpen(syscall)
+    const { stores } = this.#machine
+    if (stores === undefined && text.length * 3 <= WORDS_MAX) return
+    const bytes = new TextEncoder().encode(text)
+    if (bytes.length > WORDS_MAX) throw wrongRange(name, `at most ${WORDS_MAX} bytes`, `${bytes.length} bytes`)
+    if (stores === undefined || stores.recording === 0) return
+    stores[syscall](bytes, this.calls.here())
   }
 
   #requireOpen(syscall: string): void {

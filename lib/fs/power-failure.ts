@@ -9,6 +9,9 @@
  *   all      every line as the cache has it: as if each had been evicted in time (an eADR machine)
  *   random   each line for itself, by a seeded generator: the same seed and stores give the same image
  *
+ * On a mount with domain 'eadr' it is always as with 'all': CPU caches are inside the persistence domain, a device
+ * without a write cache (K72).
+ *
  * Then the machine is as after a reboot: caches empty, page tables empty, private copies gone, blocks as media tells.
  * Mappings and open files stay usable and show what survived, which a real reboot would not be so kind to do.
  */
@@ -53,6 +56,8 @@ export function losePower(machine: Machine, survive: Survival, seed: number): Cr
   const prng = new Prng(seed)
   const tally: Tally = { atRisk: 0, survived: 0 }
   writeLock(words, HeaderWord.Freeze)
+  // No store is half made or half recorded when the power goes.
+  machine.stores?.hold()
   try {
     for (const inode of liveInodes(machine)) {
       machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
@@ -65,6 +70,7 @@ export function losePower(machine: Machine, survive: Survival, seed: number): Cr
     }
     machine.threads.count(machine.self, Counter.Crashes, 1)
   } finally {
+    machine.stores?.release()
     writeUnlock(words, HeaderWord.Freeze)
   }
   return { linesAtRisk: tally.atRisk, linesSurvived: tally.survived, linesLost: tally.atRisk - tally.survived }
@@ -86,7 +92,7 @@ function decideLines(machine: Machine, inode: number, survive: Survival, prng: P
       const differs = (((line < 32 ? masks[0] : masks[1]) >>> (line % 32)) & 1) === 1
       if (!differs && commit === undefined) continue
       tally.atRisk++
-      const fate = fateOf(survive, commit !== undefined, prng)
+      const fate = machine.handle.config.eadr ? 'cache' : fateOf(survive, commit !== undefined, prng)
       if (fate === 'media') continue
       tally.survived++
       if (fate === 'flushed' && commit !== undefined) checkResult(commit(), 'crash', machine.inodes.nameOf(inode))

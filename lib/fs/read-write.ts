@@ -239,7 +239,14 @@ function copyIn(machine: Machine, inode: number, address: number, length: number
   // Faults of the buffer are taken here, since those inside pwrite fail under a userfaultfd for user mode only.
   addon.touchPages(address, length, false)
   // pwrite puts a page into the cache whole or not at all: a fault on it meanwhile sees no half-filled page.
-  return addon.writeFile(inodes.word(inode, InodeWord.CacheFd), address, length, offset)
+  const fd = inodes.word(inode, InodeWord.CacheFd)
+  const { stores } = machine
+  if (stores === undefined) return addon.writeFile(fd, address, length, offset)
+  return stores.exclusive(() => {
+    const done = addon.writeFile(fd, address, length, offset)
+    if (done > 0) stores.written(inode, offset, inodes.number(inode, InodeWord.CacheBase) + offset, done)
+    return done
+  })
 }
 
 /**

@@ -6,8 +6,10 @@
  */
 import { PmemError, checkResult } from '../errors.js'
 import { HeaderWord, type Machine, MachineState, deathReason } from '../fault/machine.js'
+import { StoreRecording } from '../persist/store-trace.js'
 import { Counter } from '../stats.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
+import { caller } from './caller.js'
 
 export class SystemCalls {
   constructor(readonly machine: Machine) {}
@@ -43,6 +45,13 @@ export class SystemCalls {
       machine.addon.storeFence()
       machine.threads.count(machine.self, Counter.Fences, 1)
       checkResult(machine.pending.fence(machine.self), 'fence')
+      machine.stores?.fenced(this.here())
     })
+  }
+
+  /** Where the program is, for the record of a call: 0 unless a recording asks for it. */
+  here(): number {
+    const { stores } = this.machine
+    return stores === undefined || (stores.recording & StoreRecording.Stacks) === 0 ? 0 : stores.locationOf(caller())
   }
 }

@@ -10,6 +10,7 @@ import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import type { SharedWords } from '../sync/shared-words.js'
 import { getNumber } from '../sync/wide.js'
 import { liveInodes } from './inode-cache.js'
+import { closeStoreTrace } from './store-tracing.js'
 import { syncFile } from './sync.js'
 
 /** Return: true for the one caller that brings the count of users to 0. */
@@ -33,6 +34,7 @@ export function unmount(machine: Machine, sync: boolean): PmemError | undefined 
   dropOrphans(machine)
   for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
   words.store(HeaderWord.State, MachineState.Closed)
+  closeStoreTrace(addon, getNumber(words, HeaderWord.StoreLog))
   addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.Size)
   for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
     addon.closeFd(words.load(word))

@@ -1,12 +1,25 @@
 /**
  * Lines that were flushed and not yet fenced.
  *
- * The persistence model, as far as it is decided here (D9):
- *   - A store changes the cache only. Media holds what it held.
- *   - flush (clwb) takes the line as it is now and puts that snapshot on its way. It is not durable yet.
- *   - fence (sfence) makes durable what *the same thread* flushed before: a fence orders the CPU that executes it.
- *   - So at a power failure a line on media is what the last fence made of it, or anything the line has been since: an
- *     unfenced snapshot, or later stores, may have reached media by themselves (eviction), never an older state.
+ * The persistence model (D9). What a power failure leaves of a line of 64 bytes is decided line by line; lines know
+ * nothing of each other.
+ *
+ *   store          atomic in 8 aligned bytes. Changes the cache only; media holds what it held
+ *   order          stores to one line reach media in their order: a line on media is what a prefix of them made of it
+ *   flush (clwb)   takes the line as it is now and puts that snapshot on its way; not durable yet
+ *   fence (sfence) makes durable what *the same thread* flushed before: it orders the CPU that executes it. The prefix
+ *                  that survives is from then on at least up to the flush
+ *   non-temporal   stores past the cache need no flush, and have no order, even in one line, until the thread's fence
+ *   eviction       any line may reach media at any time, as it is at that time
+ *   write(2)       non-temporal stores; the fence is the next sync of the file
+ *   ADR            what was fenced has left the CPU: that is all that is promised, and what is above
+ *   eADR           CPU caches are inside the persistence domain: every store survives, flushes only order. A mount
+ *                  with domain 'eadr' keeps all of it in crash() (fs/power-failure.ts)
+ *
+ * So at a power failure a line on media is what the last fence made of it, or anything the line has been since: an
+ * unfenced snapshot, or later stores, may have reached media by themselves, never an older state. The emulator's own
+ * media holds one state of each line, so prefixes inside a line are seen where every store is: in recordings of a
+ * traced mount (store-sink.ts). A non-temporal store is put on its way here with the rest of its line, as eviction may.
  *
  * A snapshot, not the line's later content, goes to media at the fence: stores between flush and fence are not covered,
  * and a program that relies on them is to be caught.

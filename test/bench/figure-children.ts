@@ -5,6 +5,7 @@ import { Page } from '../../lib/constants.js'
 import { Prng } from '../../lib/prng.js'
 import { DATA_FILE, type ChildRequest, type FigureCase, type FigureRun } from './protocol.js'
 import { median } from '../../lib/bench/statistics.js'
+import { measureStores } from './store-figures.js'
 
 const MIB = 1 << 20
 const GIB = 1 << 30
@@ -18,8 +19,14 @@ const SPARSE_WINDOWS = 32
 const WINDOW_BYTES = 64 * MIB
 
 export function measureFigures(name: FigureCase, request: ChildRequest): FigureRun {
-  const measure = { msync: measureMsync, sparse: measureSparse, state: measureState, mount: measureMount }[name]
-  return measure(request)
+  const measures = {
+    msync: measureMsync,
+    sparse: measureSparse,
+    state: measureState,
+    mount: measureMount,
+    stores: measureStores,
+  }
+  return measures[name](request)
 }
 
 /** msync of a whole mapping with one dirty page, small and large in turn. Microseconds. */

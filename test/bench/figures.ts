@@ -31,4 +31,15 @@ export const FIGURES: Readonly<Record<FigureCase, readonly FigureInfo[]>> = {
     { key: 'firstLoadMs', label: 'first load', unit: 'ms' },
     { key: 'totalMs', label: 'all of it', unit: 'ms' },
   ],
+  stores: [
+    { key: 'plainNanoseconds', label: 'store of 8 bytes, not traced', unit: 'ns' },
+    { key: 'tracedMicroseconds', label: 'the same, traced and recorded', unit: 'µs' },
+    { key: 'ratio', label: 'traced to not traced, bare store', unit: 'x' },
+    { key: 'atomicMicroseconds', label: 'Atomics.add, traced and recorded', unit: 'µs' },
+    { key: 'lineMicroseconds', label: 'fill of 4 KiB, traced, for each line', unit: 'µs' },
+    { key: 'plainPersistMicroseconds', label: 'store, flush, fence, not traced', unit: 'µs' },
+    { key: 'tracedPersistMicroseconds', label: 'the same, traced and recorded', unit: 'µs' },
+    { key: 'persistRatio', label: 'traced to not traced, made durable', unit: 'x' },
+    { key: 'drainMicroseconds', label: 'drain, for each record', unit: 'µs' },
+  ],
 }

@@ -5,7 +5,7 @@ export const FAULT_CASES = ['read', 'hole-read', 'write', 'mkwrite', 'minor'] as
 export type FaultCase = (typeof FAULT_CASES)[number]
 
 /** What only the TypeScript side has. */
-export const FIGURE_CASES = ['msync', 'sparse', 'state', 'mount'] as const
+export const FIGURE_CASES = ['msync', 'sparse', 'state', 'mount', 'stores'] as const
 export type FigureCase = (typeof FIGURE_CASES)[number]
 
 export type CaseName = FaultCase | FigureCase

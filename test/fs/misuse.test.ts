@@ -54,6 +54,8 @@ function wrongOptions(call: string, before: readonly unknown[], known: readonly 
 const MOUNT_OPTIONS = [
   { capacity: 0, faultWorkers: 0, durability: 'disk', maxThreads: 1, maxFiles: 0, maxMappings: -1, maxTreeNodes: 0.5 },
   { capacity: '12 parsecs', maxExtents: 0, maxPendingLines: 0, treeNodeBits: 7, waitBuckets: 3, faultWorkers: 65 },
+  { stores: 'all', storeLogSize: 0, domain: 'cpu' },
+  { stores: true, storeLogSize: '1 mile', domain: 1n },
   { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: [], waitBuckets: null },
 ].map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)))
 
@@ -75,6 +77,10 @@ const MOUNT: Case[] = [
 
 const NAMES = ['', '.', '..', '.hidden', 'a/b', '/a', '../a', 'a\0b', 'x'.repeat(256)]
 
+const SINK = Object.fromEntries(
+  ['store', 'flush', 'fence', 'mark', 'acknowledged'].map((name) => [name, () => undefined]),
+)
+
 const PMEM: Case[] = [
   ...['open', 'unlink'].flatMap((call): Case[] => [
     ...[1, null, undefined, {}].map((value): Case => [call, [value], TypeError, /name must be a string/]),
@@ -90,6 +96,20 @@ const PMEM: Case[] = [
     [call, [1, () => undefined], TypeError, /event must be one of 'trace'/],
   ]),
   ...[1, null, undefined, {}].map((value): Case => ['on', ['trace', value], TypeError, /listener must be/]),
+  ...['mark', 'acknowledged'].flatMap((call): Case[] => [
+    ...[1, null, undefined, {}].map((value): Case => [call, [value], TypeError, /(label|id) must be a string/]),
+    [call, [''], RangeError, /must be a non-empty string/],
+    [call, ['é'.repeat(2049)], RangeError, /must be at most 4096 bytes/],
+  ]),
+  ...[1, null, undefined, {}, { store: () => undefined, flush: 1 }].map((value): Case => [
+    'recordStores',
+    [value],
+    TypeError,
+    /sink\.(store|flush) must be a function but received/,
+  ]),
+  ...wrongOptions('recordStores', [SINK], [{ locations: 'all' }, { locations: 1n }]).filter(
+    ([, [, options]]) => options !== null,
+  ),
   ...wrongOptions(
     'open',
     ['a.pm'],
@@ -172,7 +192,7 @@ const FILE: Case[] = [
 ]
 
 const MAPPING: Case[] = [
-  ...['msync', 'flush', 'persist'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
+  ...['msync', 'flush', 'persist', 'deepSync'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
   ['msync', [1], RangeError, /offset must be a multiple of the page size \(4096\) but received 1/],
   ...wrongOptions('msync', [0, PAGE], [{ mode: 'later' }, { mode: true }]),
   ...['munmap', 'mincore', 'mlock', 'munlock'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
@@ -193,6 +213,15 @@ const MAPPING: Case[] = [
   ...wrongOffsets('tryWrite', [Buffer.alloc(1)]),
   ...[1, '1', null, undefined, {}].map((value): Case => ['tryWrite', [0, value], TypeError, /source must be/]),
   ['tryWrite', [1, Buffer.alloc(SIZE)], RangeError, /length must be/],
+  ...wrongOffsets('copy', [Buffer.alloc(1)]),
+  ...[1, '1', null, undefined, {}].map((value): Case => ['copy', [0, value], TypeError, /source must be/]),
+  ['copy', [1, Buffer.alloc(SIZE)], RangeError, /length must be/],
+  ...wrongOptions('copy', [0, Buffer.alloc(1)], [{ nonTemporal: [], drain: [] }]),
+  ...wrongOffsets('fill', [1, 0]),
+  ...[-1, 0.5, SIZE + 1].map((value): Case => ['fill', [0, value, 0], RangeError, /length must be/]),
+  ...['1', null, undefined].map((value): Case => ['fill', [0, value, 0], TypeError, /length must be/]),
+  ...[-1, 256, 0.5].map((value): Case => ['fill', [0, 1, value], RangeError, /value must be/]),
+  ...wrongOptions('fill', [0, 1, 0], [{ nonTemporal: [], drain: [] }]),
 ]
 
 function call(target: object, name: string, args: readonly unknown[]): unknown {
@@ -274,7 +303,7 @@ describe('misuse', () => {
       'datasync',
       'unmap',
     ])
-    without.add('drainTrace')
+    for (const name of ['drainTrace', 'drain']) without.add(name)
     const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone', 'endTrace'])
     for (const { prototype } of [faultline.Pmem, faultline.DaxFile, faultline.DaxMapping] as { prototype: object }[]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
@@ -283,7 +312,7 @@ describe('misuse', () => {
       }
     }
     expect(Object.keys(faultline).sort()).to.deep.equal(
-      ['BugError', 'DaxFile', 'DaxMapping', 'Pmem', 'PmemError', 'attach', 'mount', 'probe'].sort(),
+      ['BugError', 'DaxFile', 'DaxMapping', 'Pmem', 'PmemError', 'StoreRecorder', 'attach', 'mount', 'probe'].sort(),
     )
     expect(probe()).to.be.an('array')
   })
@@ -298,6 +327,10 @@ describe('closed objects', () => {
       unlink: ['a.pm'],
       rename: ['a.pm', 'b.pm'],
       fence: [],
+      drain: [],
+      mark: ['a'],
+      acknowledged: ['a'],
+      recordStores: [SINK],
       sync: [],
       crash: [],
       stats: [],
@@ -312,7 +345,10 @@ describe('closed objects', () => {
       datasync: [],
       stat: [],
     },
-    map: { msync: [], flush: [], persist: [], tryRead: [0, 1], tryWrite: [0, BYTE] },
+    map: {
+      ...{ msync: [], flush: [], persist: [], drain: [], deepSync: [] },
+      ...{ tryRead: [0, 1], tryWrite: [0, BYTE], copy: [0, BYTE], fill: [0, 1, 0] },
+    },
   }
 
   function expectClosed(target: object, which: keyof typeof calls): void {

@@ -7,20 +7,22 @@
 import { Page } from '../../constants.js'
 import { ErrorNumber, type Errno } from '../../errors.js'
 import { HeaderWord, type Machine } from '../../fault/machine.js'
+import { TRACED_END, TRACED_START } from '../../fault/store-views.js'
 import { InodeWord } from '../../mm/inode.js'
 import { VmaFlag } from '../../mm/vma.js'
 import { flag } from '../pool-directory.js'
 
 const GIB = 2 ** 30
 /**
- * 32 TiB to 64 TiB: below position-independent programs, libraries and stacks, above everything at fixed low places.
+ * 32 TiB to 48 TiB: below position-independent programs, libraries and stacks, above everything at fixed low places.
+ * What is traced goes above it, see fault/store-views.ts.
  */
 const ARENA_START = 2 ** 45
-const ARENA_END = 2 ** 46
+const ARENA_END = TRACED_START
 /** Places tried before the host chooses one: others may have mappings in the arena. */
 const ATTEMPTS = 256
 
-/** Next place of this thread. Each thread starts elsewhere, so that they seldom meet. */
+/** Next place of this thread, in one arena or the other. Each thread starts elsewhere, so that they seldom meet. */
 let nextPlace = 0
 
 export interface HostRange {
@@ -38,19 +40,33 @@ export function mapHostAt(machine: Machine, range: HostRange, address: number): 
   const { addon } = machine
   const protection = hostProtection(machine, range.flags)
   const mapped = addon.mapAt(fd, range.offset, range.length, protection, isHostShared(range.flags), address)
-  return mapped < 0 ? mapped : register(machine, mapped, range.length)
+  if (mapped < 0) return mapped
+  const registered = register(machine, mapped, range.length)
+  return registered < 0 ? registered : trace(machine, range, registered)
+}
+
+/** Stores to it are traced from here on, if they are the file's. Return: the address, or -errno with nothing mapped. */
+function trace(machine: Machine, range: HostRange, address: number): number {
+  const { addon, stores } = machine
+  if (stores === undefined || !isHostShared(range.flags)) return address
+  const error = addon.setTracedRange(address, range.length, stores.log, range.inode, range.offset)
+  if (error >= 0) return address
+  addon.unmap(address, range.length)
+  return error
 }
 
 /** Map at a place of our choosing that is congruent to `residue` modulo 2 MiB. Return: the address, or -errno. */
 export function mapHostAnywhere(machine: Machine, range: HostRange, residue: number): number {
   const shift = ((residue % Page.PmdSize) + Page.PmdSize) % Page.PmdSize
-  if (nextPlace === 0) nextPlace = ARENA_START + (machine.addon.threadId() % 4096) * 4 * GIB
+  const traced = machine.stores !== undefined && isHostShared(range.flags)
+  const [first, last] = traced ? [TRACED_START, TRACED_END] : [ARENA_START, ARENA_END]
+  if (nextPlace < first || nextPlace >= last) nextPlace = first + (machine.addon.threadId() % 2048) * 4 * GIB
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const address = nextPlace + shift
     const end = address + range.length
-    if (end > ARENA_END) {
-      if (range.length > (ARENA_END - ARENA_START) / 2) break
-      nextPlace = ARENA_START
+    if (end > last) {
+      if (range.length > (last - first) / 2) break
+      nextPlace = first
       continue
     }
     nextPlace = (Math.floor(end / GIB) + 1) * GIB

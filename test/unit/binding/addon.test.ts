@@ -10,6 +10,7 @@ import { addonPaths } from '../../../lib/binding/locate.js'
 import { missingNeeds, probe } from '../../../lib/binding/probe.js'
 import { Page } from '../../../lib/constants.js'
 import { FaultRecord } from '../../../lib/fault/serve-batch.js'
+import { TRACED_END, TRACED_START } from '../../../lib/fault/store-views.js'
 import { FaultThread } from '../../support/fault-thread.js'
 
 const ADDON_URL = new URL('../../../lib/binding/load.js', import.meta.url).href
@@ -26,6 +27,9 @@ describe('the addon', () => {
       FAULT_BATCH: FaultRecord.BatchMax,
       FAULT_RECORD_FIRST: FaultRecord.First,
       FAULT_RECORD_SIZE: FaultRecord.Size,
+      TRACED_START,
+      TRACED_END,
+      STORE_VIEW_DISTANCE: TRACED_END - TRACED_START,
       RESOLVE_WP: 1,
       RESOLVE_DONTWAKE: 2,
       PROTECT_WP: 1,
