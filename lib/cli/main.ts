@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { addCrash } from './crash-options.js'
 import { ExitStatus, describeFailure } from './failure.js'
 
 const ROUNDS_DEFAULT = 20
@@ -68,6 +69,7 @@ function makeProgram(): Command {
 
   addReplay(program)
   addTrace(program)
+  addCrash(program, (result) => (status = result))
   return program
 }
 
