@@ -209,8 +209,3 @@ export class Region {
     return this.#locations ? this.log.location(callerLocation()) : 0
   }
 }
-
-/** New memory, all zeroes, of which only what is touched is committed. size: bytes. */
-export function zeroMemory(size: number): Uint8Array {
-  return new Uint8Array(size)
-}
