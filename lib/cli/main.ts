@@ -14,6 +14,7 @@ import { parseSweep } from '../bench/sweep.js'
 import type { BenchOptions } from './commands/bench.js'
 import type { DemoOptions } from './commands/demo.js'
 import type { ReplayOptions } from './commands/replay.js'
+import { addCrash } from './crash-options.js'
 import { ExitStatus, describeFailure } from './failure.js'
 import { lockingOption, useLocking } from './locking-option.js'
 
@@ -83,6 +84,7 @@ function makeProgram(): Command {
   addTrace(program)
   addStress(program)
   addBench(program)
+  addCrash(program, (result) => (status = result))
   return program
 }
 

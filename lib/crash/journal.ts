@@ -1,0 +1,132 @@
+/**
+ * What an exploration has found so far, on disk, so that another process can go on: one JSON document a line.
+ *
+ *   {"digest": …, "options": …}      first line: of what
+ *   {"look": n, …outcome}            what came of a look that has more to tell than "nothing wrong"
+ *   {"at": n}                        looks before n are over
+ *
+ * The n-th look is the same in every run of the same log with the same options. So going on is to walk the same states
+ * again without recovering from their images, which is fast, until the first look that is not in the journal.
+ */
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { Outcome } from './exploration.js'
+
+const FLUSH_MS = 100
+
+export class JournalError extends Error {
+  override readonly name = 'JournalError'
+}
+
+export class Journal {
+  readonly #file: number
+  readonly #outcomes: ReadonlyMap<number, Outcome>
+  /** Looks before this one were made by an earlier run. */
+  readonly #end: number
+  readonly #isStrict: boolean
+  #lines: string[] = []
+  #flushed = performance.now()
+  #at: number
+
+  /**
+   * identity: names log and options. isStrict: nothing that was said may be lost when the process dies.
+   * Errors: JournalError for a file that is none, or of another campaign; of the host.
+   */
+  constructor(path: string, identity: string, isStrict: boolean) {
+    const before = existsSync(path) ? readFileSync(path, 'utf8') : ''
+    const parsed = parseJournal(path, before, identity)
+    this.#outcomes = parsed.outcomes
+    this.#end = this.#at = parsed.end
+    this.#isStrict = isStrict
+    this.#file = openSync(path, 'a')
+    if (before === '') this.#write(JSON.stringify({ identity }))
+    // A line that a death cut short is left behind.
+    else if (!before.endsWith('\n')) writeSync(this.#file, '\n')
+  }
+
+  get resumedAt(): number {
+    return this.#end
+  }
+
+  recall(look: number): Outcome | undefined {
+    return look < this.#end ? (this.#outcomes.get(look) ?? {}) : undefined
+  }
+
+  /** A look begins: before it, whatever was said is on disk. */
+  begin(look: number): void {
+    if (this.#isStrict) this.#write(JSON.stringify({ at: look, running: true }))
+  }
+
+  add(look: number, outcome: Outcome): void {
+    const { complaint, key, inRecovery } = outcome
+    this.#at = look + 1
+    if (complaint !== undefined || key !== undefined) {
+      const line = JSON.stringify({ look, key, inRecovery, complaint: complaint && { ...pick(complaint) } })
+      if (this.#isStrict) this.#write(line)
+      else this.#lines.push(line)
+    }
+    if (!this.#isStrict && performance.now() - this.#flushed > FLUSH_MS) this.flush()
+  }
+
+  flush(): void {
+    this.#flushed = performance.now()
+    this.#write([...this.#lines.splice(0), JSON.stringify({ at: this.#at })].join('\n'))
+  }
+
+  close(): void {
+    this.flush()
+    closeSync(this.#file)
+  }
+
+  #write(text: string): void {
+    writeSync(this.#file, `${text}\n`)
+  }
+}
+
+function pick({ oracle, message }: { oracle: string; message: string }): { oracle: string; message: string } {
+  return { oracle, message }
+}
+
+interface JournalLine {
+  readonly identity?: string
+  readonly look?: number
+  readonly at?: number
+  readonly running?: boolean
+}
+
+function parseJournal(path: string, text: string, identity: string): { outcomes: Map<number, Outcome>; end: number } {
+  const outcomes = new Map<number, Outcome>()
+  let end = 0
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line === '') continue
+    const entry = parseLine(line)
+    if (index === 0 && entry?.identity === undefined) throw new JournalError(`${path} is no journal of an exploration`)
+    if (entry?.identity !== undefined && entry.identity !== identity) {
+      throw new JournalError(`${path} is of another run: the workload or the options have changed; remove it`)
+    }
+    if (entry?.at !== undefined) end = Math.max(end, entry.at)
+    if (entry?.look === undefined) continue
+    outcomes.set(entry.look, entry as Outcome)
+    end = Math.max(end, entry.look + 1)
+  }
+  return { outcomes, end }
+}
+
+function parseLine(line: string): JournalLine | undefined {
+  try {
+    return JSON.parse(line) as JournalLine
+  } catch {
+    return undefined
+  }
+}
+
+/** The look that a process was in when it died; undefined: in none. Says what came of it, for the next process. */
+export function blameLook(path: string, outcome: Outcome): number | undefined {
+  if (!existsSync(path)) return undefined
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const last = parseLine(lines.at(-1) ?? '')
+  if (last?.at === undefined || last.running !== true) return undefined
+  const file = openSync(path, 'a')
+  writeSync(file, `${JSON.stringify({ look: last.at, ...outcome })}\n`)
+  closeSync(file)
+  return last.at
+}
