@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { requireSize } from '../args.js'
 import type { StressCommandOptions } from './commands/stress.js'
 import type { LockingName } from '../config.js'
 import { BENCHES } from '../bench/benches.js'
@@ -80,12 +81,56 @@ function makeProgram(): Command {
       status = await demo(options)
     })
 
+  addMemoryErrors(program)
   addReplay(program)
   addTrace(program)
   addStress(program)
   addBench(program)
   addCrash(program, (result) => (status = result))
   return program
+}
+
+/** ndctl's inject-error, list --media-errors and clear-errors, for the files of a pool. */
+function addMemoryErrors(program: Command): void {
+  const ranged = (name: string, summary: string, description: string): Command =>
+    program
+      .command(name)
+      .summary(summary)
+      .description(description)
+      .argument('<pool>', 'directory of a pool that nobody has mounted')
+      .argument('<file>', 'name of a file in it')
+      .requiredOption('--offset <bytes>', 'where in the file: bytes, or a size such as 4KiB', size(0))
+      .requiredOption('--length <bytes>', 'how much: bytes, or a size such as 4KiB', size(1))
+  ranged(
+    'poison',
+    'put memory errors into a file of a pool',
+    'The blocks of 512 bytes that the range lies in go bad, where the file has written blocks: loads and stores of ' +
+      'their pages are SIGBUS, reads EIO, until they are cleared or overwritten.',
+  )
+    .option('--latent', 'nobody knows of them before the first access')
+    .action(async (pool: string, file: string, options: { offset: number; length: number; latent?: boolean }) => {
+      const { poisonCommand } = await import('./commands/bad-blocks.js')
+      status = await poisonCommand(pool, file, options)
+    })
+  ranged(
+    'clear',
+    'take memory errors out of a file of a pool',
+    'The blocks of 512 bytes that the range lies in are sound again, and read zero.',
+  ).action(async (pool: string, file: string, options: { offset: number; length: number }) => {
+    const { clearCommand } = await import('./commands/bad-blocks.js')
+    status = await clearCommand(pool, file, options)
+  })
+  program
+    .command('badblocks')
+    .summary('list the memory errors of the files of a pool')
+    .description('Known memory errors, in blocks of 512 bytes from the start of each file, as ndctl lists them.')
+    .argument('<pool>', 'directory of a pool')
+    .argument('[file]', 'name of a file in it (default: every file that has errors)')
+    .option('--json', 'print JSON: badblock_count, and badblocks as { offset, length } in blocks of 512 bytes')
+    .action(async (pool: string, file: string | undefined, options: { json?: boolean }) => {
+      const { badBlocksCommand } = await import('./commands/bad-blocks.js')
+      status = await badBlocksCommand(pool, file, options)
+    })
 }
 
 /** A command for each benchmark: they differ in their parameters only. */
@@ -207,6 +252,20 @@ function natural(min: number, max: number): (text: string) => number {
     const value = /^\d+$/.test(text) ? Number(text) : NaN
     if (value >= min && value <= max) return value
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+/** Bytes, in numbers or with a unit. */
+function size(min: number): (text: string) => number {
+  return (text) => {
+    let bytes = NaN
+    try {
+      bytes = requireSize('size', text)
+    } catch {
+      // Said below.
+    }
+    if (bytes >= min) return bytes
+    throw new InvalidArgumentError(`It must be at least ${min} bytes, in numbers or as a size such as 4KiB.`)
   }
 }
 

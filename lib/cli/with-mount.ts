@@ -1,6 +1,18 @@
 /** A mount for the time of one piece of work. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { MountOptions } from '../config.js'
+import { Page } from '../constants.js'
 import { type Pmem, mount } from '../fs/mount.js'
+import { listPool } from '../fs/pool-directory.js'
+
+const CAPACITY_MIN = 2 ** 30
+
+/** Whatever the pool was made with: enough for what is in it. */
+export function capacityFor(pool: string): number {
+  const bytes = listPool(pool).reduce((sum, name) => sum + statSync(join(pool, name)).blocks * 512, 0)
+  return Math.max(CAPACITY_MIN, Math.ceil((2 * bytes) / Page.Size) * Page.Size)
+}
 
 /**
  * Mount, work, close. Errors: those of mount, of the work, of close; when the work fails, what close says is a

@@ -5,15 +5,14 @@ import { addon } from '../../binding/load.js'
 import type { LockingName } from '../../config.js'
 import { isErrno } from '../../errors.js'
 import type { FileExtent, FileStat } from '../../fs/dax-file.js'
-import { PRIVATE_DIRECTORY, flag, forEachDataRange, isValidName, listPool, ownerOf } from '../../fs/pool-directory.js'
+import { PRIVATE_DIRECTORY, flag, forEachDataRange, isValidName, ownerOf } from '../../fs/pool-directory.js'
 import { Page } from '../../constants.js'
 import { CommandError, ExitStatus, requireMachine } from '../failure.js'
-import { withMount } from '../with-mount.js'
+import { capacityFor, withMount } from '../with-mount.js'
 import { type Cell, formatBytes, formatPairs, formatTable, print, printJson } from '../format.js'
 
 /** Without --json. */
 const EXTENTS_SHOWN = 40
-const CAPACITY_MIN = 2 ** 30
 
 interface Extent {
   readonly start: number
@@ -74,12 +73,6 @@ async function mountedPicture(file: string, pool: string): Promise<Picture | und
     if (isErrno(error, 'EBUSY')) return undefined
     throw error
   }
-}
-
-/** Whatever the pool was made with: enough for what is in it. */
-function capacityFor(pool: string): number {
-  const bytes = listPool(pool).reduce((sum, name) => sum + statSync(join(pool, name)).blocks * 512, 0)
-  return Math.max(CAPACITY_MIN, Math.ceil((2 * bytes) / Page.Size) * Page.Size)
 }
 
 /** From outside: size and data of the host file. */

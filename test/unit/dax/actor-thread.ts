@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { deleteEntries } from '../../../lib/dax/invalidate.js'
 import { memoryFailure } from '../../../lib/dax/memory-failure.js'
+import { repairBlocks } from '../../../lib/dax/poison-blocks.js'
 import { drainUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
 import { attachSmall } from '../../support/small-kernel.js'
 import { Sigbus } from '../../support/model-page-table.js'
@@ -52,6 +53,8 @@ function perform(job: Job): number {
       return drainUnfenced(kernel, job.inode)
     case 'fail':
       return memoryFailure(kernel, job.pfn)
+    case 'repair':
+      return repairBlocks(kernel, job.inode, job.first, job.end)
     case 'stop':
       return 0
   }

@@ -21,6 +21,7 @@ export type Job = {
   | { readonly kind: 'truncate'; readonly inode: number; readonly first: number; readonly last: number }
   | { readonly kind: 'drain'; readonly inode: number }
   | { readonly kind: 'fail'; readonly pfn: number }
+  | { readonly kind: 'repair'; readonly inode: number; readonly first: number; readonly end: number }
   | { readonly kind: 'stop' }
 )
 

@@ -4,6 +4,8 @@
  */
 import { expect } from 'chai'
 import { Page } from '../../../lib/constants.js'
+import { badRunsOf, nextKnownBad } from '../../../lib/dax/bad-blocks.js'
+import { flushRange } from '../../../lib/dax/flush-range.js'
 import {
   grabEntry,
   grabHugeEntry,
@@ -24,12 +26,16 @@ import {
   unlockMappingEntry,
   unlockPage,
 } from '../../../lib/dax/memory-failure.js'
+import { poisonBlocks, repairBlocks } from '../../../lib/dax/poison-blocks.js'
+import { LOST, drainUnfenced, noteUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
 import { ErrorNumber } from '../../../lib/errors.js'
 import { PageOwner } from '../../../lib/media/page-owners.js'
+import { InodeWord } from '../../../lib/mm/inode.js'
 import { PageSource } from '../../../lib/mm/page-table.js'
 import { Wake } from '../../../lib/sync/wait-table.js'
 import { NULL_ENTRY, orderOf, unlockedEntry } from '../../../lib/tree/entry.js'
 import { Mark } from '../../../lib/tree/root.js'
+import { MEDIA_ERROR } from '../../support/memory-media.js'
 import { Pte, Sigbus } from '../../support/model-page-table.js'
 import {
   FILE_PAGES,
@@ -187,6 +193,83 @@ describe('dax/memory-failure', () => {
       expect(at(3)).to.equal(`D4+L pfn ${pfn} dirty`)
       unlockMappingEntry(kernel, FILE, 3, entry)
       expect(at(3)).to.equal(`D4 pfn ${pfn} dirty`)
+    })
+  })
+
+  describe('and the other users of a page', () => {
+    it('K99: a sync passes over it, writes the rest, is an error once and leaves nothing dirty', () => {
+      const pfn = stored(3)
+      stored(4, 8)
+      stored(6, 9)
+      memoryFailure(kernel, pfn)
+      memoryFailure(kernel, stored(5, 1))
+      expect(writebackRange(kernel, FILE, 0, 9)).to.equal(-ErrorNumber.EIO)
+      const media = [3, 4, 5, 6].map((page) => kernel.media.mediaBytes(FILE, page * PAGE, 1)[0])
+      expect(media).to.deep.equal([0, 8, 0, 9])
+      expect(kernel.inodes.word(FILE, InodeWord.ErrorSequence)).to.equal(1)
+      expect(kernel.inodes.word(FILE, InodeWord.ErrorNumber)).to.equal(ErrorNumber.EIO)
+      expect([3, 4, 5, 6].every((page) => !at(page).includes('dirty'))).to.equal(true)
+      expect(writebackRange(kernel, FILE, 0, 9)).to.equal(0)
+    })
+
+    it('K107: the fence of what write() left passes over it too, and forgets it', () => {
+      const pfn = stored(3)
+      kernel.media.fillPage(FILE, 4, true)
+      kernel.media.cacheBytes(FILE, 4 * PAGE, 64).fill(5)
+      noteUnfenced(kernel, FILE, 3 * PAGE, 2 * PAGE)
+      memoryFailure(kernel, pfn)
+      expect(drainUnfenced(kernel, FILE)).to.equal(LOST)
+      expect([3, 4].map((page) => kernel.media.mediaBytes(FILE, page * PAGE, 1)[0])).to.deep.equal([0, 5])
+      expect(drainUnfenced(kernel, FILE)).to.equal(0)
+    })
+
+    it('K97: what was flushed and not fenced goes with it; a failing note does not bring the page back', () => {
+      const pfn = stored(3)
+      expect(flushRange(kernel, FILE, 3 * PAGE, 64)).to.equal(1)
+      kernel.media.failure = MEDIA_ERROR
+      expect(memoryFailure(kernel, pfn)).to.equal(MEDIA_ERROR)
+      kernel.media.failure = 0
+      expect([kernel.pending.count, kernel.pfns.isKnownBad(pfn)]).to.deep.equal([0, true])
+      expect(at(3)).to.equal(`D4 pfn ${pfn} dirty`)
+      expect(flushRange(kernel, FILE, 3 * PAGE, 64)).to.equal(-ErrorNumber.EIO)
+    })
+
+    it('K99: errors put into a file unmap it, latent ones too; the first fault finds those and has them noted', () => {
+      const pfn = stored(3)
+      kernel.ports.take()
+      expect(poisonBlocks(kernel, FILE, 25, 27, true)).to.equal(2)
+      expect(kernel.ports.take()).to.deep.equal([`unmap ${FILE}:3+1`, `bad-blocks ${FILE}: 25+2 latent`])
+      expect([pte(3), kernel.pfns.isKnownBad(pfn), nextKnownBad(kernel, FILE, 0, 32)]).to.eql([Pte.Absent, false, -1])
+      expect(() => kernel.pageTable.load(kernel, vma, 3 * PAGE)).to.throw(Sigbus)
+      expect(kernel.ports.take()).to.deep.equal([`bad-blocks ${FILE}: 25+2`, `fail v${vma}:3`])
+      expect(nextKnownBad(kernel, FILE, 0, 32)).to.equal(3)
+      expect(badRunsOf(kernel, FILE)).to.deep.equal([{ first: 25, count: 2, latent: false }])
+      expect(at(3), 'unlocked').to.equal(`D4 pfn ${pfn} dirty`)
+    })
+
+    it('K108: a repair makes the page good before it takes the refusals away, with its entry locked', () => {
+      const pfn = stored(3)
+      poisonBlocks(kernel, FILE, 24, 32, false)
+      expect(() => kernel.pageTable.load(kernel, vma, 3 * PAGE)).to.throw(Sigbus)
+      const seen: [string, string, boolean][] = []
+      kernel.ports.onCall = (call) => seen.push([call, at(3), kernel.pfns.isPoisoned(pfn)])
+      expect(repairBlocks(kernel, FILE, 0, 64)).to.equal(8)
+      expect(seen).to.deep.equal([[`unmap ${FILE}:3+1`, `D4+L pfn ${pfn} dirty`, false]])
+      kernel.ports.onCall = () => undefined
+      expect(kernel.pageTable.load(kernel, vma, 3 * PAGE)).to.equal(7)
+    })
+
+    it('K108: a repair waits for a fault that is being refused, and takes its mark away', async () => {
+      stored(3)
+      poisonBlocks(kernel, FILE, 24, 32, false)
+      const [reader, repairer] = (await start(2)) as [Actor, Actor]
+      const load = await reader.runToPause({ kind: 'load', vma, offset: 3 * PAGE, pauseAt: 'fail' })
+      const repaired = repairer.run({ kind: 'repair', inode: FILE, first: 24, end: 32 })
+      await until(() => waiting(3) === 1, 'the repair sleeps')
+      reader.release()
+      expect(await repaired).to.equal(8)
+      expect(await load.done).to.be.oneOf([SIGBUS, 7])
+      expect(kernel.pageTable.load(kernel, vma, 3 * PAGE)).to.equal(7)
     })
   })
 

@@ -200,6 +200,38 @@ describe('media/pfn-allocator', () => {
     })
   })
 
+  it('poison is counted in blocks of 512 bytes: a page is sound with the last of them', () => {
+    const { pfns } = deviceFixture(64)
+    const pfn = pfns.allocate(0)
+    pfns.setPoison(pfn, 0b0001_0010)
+    pfns.setPoison(pfn + 1, 0b1000_0000)
+    expect([pfn, pfn + 1, pfn + 2].map((each) => pfns.badBlocksOf(each))).to.deep.equal([0x12, 0x80, 0])
+    expect(pfns.clearPoison(pfn, 0b0000_0110)).to.equal(0b0000_0010)
+    expect([pfns.isPoisoned(pfn), pfns.clearPoison(pfn), pfns.isPoisoned(pfn)]).to.deep.equal([true, 0x10, false])
+    expect([pfns.nextPoisoned(pfn, 8), pfns.nextPoisoned(pfn, 1), pfns.nextPoisoned(pfn + 2, 40)]).to.deep.equal([
+      pfn + 1,
+      0,
+      0,
+    ])
+    expect(pfns.clearPoison(pfn + 1)).to.equal(0x80)
+  })
+
+  it('latent poison is found once; an error that is known makes all of its page known', () => {
+    const { pfns } = deviceFixture(64)
+    const pfn = pfns.allocate(0)
+    pfns.setPoison(pfn, 1, true)
+    expect([pfns.isPoisoned(pfn), pfns.isKnownBad(pfn)]).to.deep.equal([true, false])
+    expect([pfns.revealPoison(pfn), pfns.revealPoison(pfn), pfns.isKnownBad(pfn)]).to.deep.equal([true, false, true])
+    pfns.setPoison(pfn, 2, true)
+    expect(pfns.isKnownBad(pfn), 'found with the first').to.equal(true)
+    pfns.clearPoison(pfn)
+    pfns.setPoison(pfn, 4, true)
+    pfns.setPoison(pfn, 8)
+    expect([pfns.isKnownBad(pfn), pfns.badBlocksOf(pfn)]).to.deep.equal([true, 12])
+    pfns.clearPoison(pfn)
+    expect(pfns.revealPoison(pfn)).to.equal(false)
+  })
+
   it('poison stays until it is cleared or the page is allocated anew', () => {
     const { pfns } = deviceFixture(100)
     const pfn = pfns.allocate(540)
