@@ -21,12 +21,17 @@ const BUGS_MIN = 35
 const RUN_LIMIT_MS = 300_000
 const CHECKS_AT_ONCE = 8
 
-/** Titles of the tests of a compiled file. */
+/** Full titles of the tests of a compiled file, as mocha's grep sees them: those of the suites around it first. */
 function titlesOf(test: string): string[] {
   const titles: string[] = []
+  const titleOf = (call: ts.CallExpression): string => call.arguments[0]?.getText().slice(1, -1) ?? ''
   walk(parse(readSource(test.replace(/^dist\/(.*)\.js$/, '$1.ts'))), (node) => {
     if (!ts.isCallExpression(node) || node.expression.getText() !== 'it') return
-    titles.push(node.arguments[0]?.getText().slice(1, -1) ?? '')
+    const parts = [titleOf(node)]
+    for (let outer: ts.Node = node.parent; !ts.isSourceFile(outer); outer = outer.parent) {
+      if (ts.isCallExpression(outer) && outer.expression.getText() === 'describe') parts.unshift(titleOf(outer))
+    }
+    titles.push(parts.join(' '))
   })
   return titles
 }

@@ -32,17 +32,23 @@ interface Report {
 }
 
 /**
- * test: compiled file, from the root of the copy. hangs: a short limit is enough.
+ * test: compiled file, from the root of the copy. hangs: a short limit is enough. tests: how many there is time for.
  * Errors: when the file did not run at all (it does not load, or nothing matches the pattern).
  */
-export async function runTest(scratch: Scratch, test: string, grep: string, hangs: boolean): Promise<Outcome> {
+export async function runTest(
+  scratch: Scratch,
+  test: string,
+  grep: string,
+  hangs: boolean,
+  tests = 1,
+): Promise<Outcome> {
   const report = join(scratch.folderOfPools, `report-${++reports}.json`)
   const limit = hangs ? HANG_LIMIT_MS : TEST_LIMIT_MS
   const mocha = join(scratch.root, 'node_modules/mocha/bin/mocha.js')
   const args = [mocha, '--exit', '--reporter', 'json', '--reporter-option', `output=${report}`]
   args.push('--timeout', String(limit), '--grep', grep, test)
   const env = { FAULTLINE_TEST_DIR: scratch.folderOfPools, CI: 'true' }
-  const run = await execute(process.execPath, args, scratch.root, env, limit + PROCESS_EXTRA_MS)
+  const run = await execute(process.execPath, args, scratch.root, env, limit * tests + PROCESS_EXTRA_MS)
   if (run.timedOut) return { passed: [], failure: 'hang', message: 'the process had to be killed' }
   if (!existsSync(report)) {
     if (run.status === null) return { passed: [], failure: 'crash', message: essence(run.output) }

@@ -58,7 +58,7 @@ async function baseline(scratch: Scratch, mutants: readonly Mutant[], jobs: numb
       const named = mutants.filter((mutant) => mutant.test === test)
       const grep = named.map((mutant) => `(?:${mutant.grep})`).join('|')
       try {
-        const { passed, failure, message } = await runTest(scratch, test, grep, false)
+        const { passed, failure, message } = await runTest(scratch, test, grep, false, named.length)
         for (const mutant of named) {
           if (failure !== undefined) complaints.set(mutant, `fails without the patch too: ${message}`)
           else if (!passed.some((title) => new RegExp(mutant.grep).test(title))) {
