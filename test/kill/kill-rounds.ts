@@ -1,14 +1,15 @@
 /**
  * Rounds of: start a process that mutates a pool, kill it with SIGKILL at a random moment, look at what media holds.
- * One pool for all rounds, so that each begins with what the one before left.
+ * The same pools for all rounds, so that each begins with what the one before left.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { once } from 'node:events'
 import { mount } from '../../lib/index.js'
 import { Prng } from '../../lib/prng.js'
+import type { PoolTask } from './child.js'
 import { applyRecord, readJournal } from './journal.js'
 import { FileHistory } from './line-history.js'
 import { FILE_NAME } from './mutator.js'
@@ -21,45 +22,90 @@ export interface Tally {
   rounds: number
   operations: number
   acknowledgedLines: number
-  /** Rounds that ended with stores no sync had covered. */
+  /** Times that a pool was left with stores no sync had covered. */
   killedInFlight: number
+  /** Rounds with a traced pool, and rounds with two mounts at once. */
+  traced: number
+  twoMounts: number
 }
 
+/** A pool that goes through all rounds. */
+class KilledPool {
+  readonly history = new FileHistory()
+  readonly pool: string
+  readonly journal: string
+
+  constructor(folder: string, name: string) {
+    this.pool = join(folder, name)
+    this.journal = join(folder, `${name}.journal`)
+  }
+
+  get media(): Buffer {
+    return readFileSync(join(this.pool, FILE_NAME))
+  }
+
+  /** A file that is created, or was left short, gets its size before several threads share it. */
+  begin(): void {
+    prepare(this.pool)
+    this.history.adopt(this.media)
+    rmSync(this.journal, { force: true })
+  }
+
+  /** Return: what is wrong, as sentences. */
+  end(tally: Tally): string[] {
+    const records = readJournal(this.journal)
+    for (const record of records) applyRecord(this.history, record)
+    const problems = this.history.check(this.media)
+    if (problems.length > 0) return problems
+    compareWithMount(this.pool, this.media)
+    tally.operations += records.length
+    tally.acknowledgedLines += this.history.acknowledgedLines
+    if (!['synced', 'fenced', 'resized'].includes(records.at(-1)?.op ?? 'synced')) tally.killedInFlight++
+    return []
+  }
+}
+
+/** What the rounds are by turns: pools at once, threads of each, and whether stores to the first are traced. */
+const SHAPES = [
+  { pools: 1, threads: 1, traced: false },
+  { pools: 1, threads: 1, traced: true },
+  { pools: 1, threads: 3, traced: false },
+  { pools: 2, threads: 1, traced: true },
+  { pools: 2, threads: 2, traced: false },
+  { pools: 1, threads: 3, traced: true },
+] as const
+
 /**
- * pool, journal: paths; the pool may have a file of former rounds. progress: called after each round.
+ * folder: holds the pools and journals; may be used again. progress: called after each round.
  * Errors: the first round that lost or invented a byte, with all lines concerned.
  */
 export async function killRounds(
-  pool: string,
-  journal: string,
+  folder: string,
   rounds: number,
   seed: number,
   progress: (tally: Tally) => void = () => undefined,
 ): Promise<Tally> {
   const prng = new Prng(seed)
-  const history = new FileHistory()
-  const tally: Tally = { rounds: 0, operations: 0, acknowledgedLines: 0, killedInFlight: 0 }
-  const media = join(pool, FILE_NAME)
+  const all = ['first', 'second'].map((name) => new KilledPool(folder, name))
+  const tally: Tally = { rounds: 0, operations: 0, acknowledgedLines: 0, killedInFlight: 0, traced: 0, twoMounts: 0 }
   for (let round = 0; round < rounds; round++) {
-    history.adopt(existsSync(media) ? readFileSync(media) : new Uint8Array(0))
-    const threads = round % 3 === 2 ? 3 : 1
-    // A file that is created, or was left short, gets its size before several threads share it.
-    prepare(pool)
-    history.adopt(readFileSync(media))
-    rmSync(journal, { force: true })
-    await runAndKill([pool, journal, String(prng.below(2 ** 31)), String(threads)], prng)
-
-    const records = readJournal(journal)
-    for (const record of records) applyRecord(history, record)
-    const problems = history.check(readFileSync(media))
-    if (problems.length > 0) {
-      throw new Error(`round ${round} of seed ${seed} (${threads} threads): ${problems.slice(0, 5).join('\n')}`)
+    const shape = SHAPES[round % SHAPES.length] as (typeof SHAPES)[number]
+    const pools = all.slice(0, shape.pools)
+    for (const pool of pools) pool.begin()
+    const tasks = pools.map(({ pool, journal }, number): PoolTask => {
+      const traced = shape.traced && number === 0
+      return { pool, journal, seed: prng.below(2 ** 31), threads: shape.threads, traced }
+    })
+    await runAndKill([JSON.stringify(tasks)], prng)
+    for (const pool of pools) {
+      const problems = pool.end(tally)
+      if (problems.length === 0) continue
+      const what = `${pool.pool}, ${shape.pools} pools, ${shape.threads} threads${shape.traced ? ', traced' : ''}`
+      throw new Error(`round ${round} of seed ${seed} (${what}): ${problems.slice(0, 5).join('\n')}`)
     }
-    compareWithMount(pool, readFileSync(media))
     tally.rounds++
-    tally.operations += records.length
-    tally.acknowledgedLines += history.acknowledgedLines
-    if (!['synced', 'fenced', 'resized'].includes(records.at(-1)?.op ?? 'synced')) tally.killedInFlight++
+    if (shape.traced) tally.traced++
+    if (shape.pools === 2) tally.twoMounts++
     progress(tally)
   }
   return tally

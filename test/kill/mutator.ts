@@ -46,9 +46,8 @@ export class Mutator {
     this.#remap()
   }
 
-  /** Until the process is killed. */
-  run(): never {
-    for (;;) this.#step()
+  run(steps: number): void {
+    for (let i = 0; i < steps; i++) this.#step()
   }
 
   #step(): void {
