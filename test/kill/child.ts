@@ -1,7 +1,7 @@
 /**
- * The process a kill test kills: mounts its pools, says so, and has its threads mutate a file of each until it dies. The
- * main thread is the first thread of the first pool; a traced pool is recorded, and what was recorded is told now and
- * then.
+ * The process a kill test kills: mounts its pools, says so, and has its threads mutate a file of each until it dies.
+ * The main thread is the first thread of the first pool; a traced pool is recorded, and what was recorded is told now
+ * and then.
  */
 import { writeSync } from 'node:fs'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
