@@ -6,10 +6,11 @@
  * The lock outside keeps a page in the file while it is being mapped: shared for faults, exclusive for truncate, punch
  * and their like. The kernel has a rwsem of the whole inode there; a range lock lets faults on pages that stay go on.
  */
-import { type LockingPolicy, rangeLockOf } from './locking.js'
+import { type LockingPolicy, flushAndTruncateByRange, rangeLockOf } from './locking.js'
 
 export const entryLocking: LockingPolicy = {
   name: 'entry',
+  ...flushAndTruncateByRange,
 
   beginFault(kernel, inode, first, last, maySleep) {
     const lock = rangeLockOf(kernel, inode)
@@ -20,21 +21,5 @@ export const entryLocking: LockingPolicy = {
 
   endFault(kernel, inode) {
     kernel.ranges.unlockShared(kernel.self, inode, rangeLockOf(kernel, inode))
-  },
-
-  beginFlush(kernel, inode, first, last) {
-    kernel.ranges.lockShared(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
-  },
-
-  endFlush(kernel, inode) {
-    kernel.ranges.unlockShared(kernel.self, inode, rangeLockOf(kernel, inode))
-  },
-
-  beginTruncate(kernel, inode, first, last) {
-    kernel.ranges.lockExclusive(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
-  },
-
-  endTruncate(kernel, inode) {
-    kernel.ranges.unlockExclusive(kernel.self, inode, rangeLockOf(kernel, inode))
   },
 }

@@ -46,3 +46,23 @@ export interface LockingPolicy {
 export function rangeLockOf(kernel: Kernel, inode: number): number {
   return kernel.inodes.at(inode) + InodeWord.RangeLock
 }
+
+/** What policies of ranges have in common: flushes share their range, a truncate has what it cuts alone. */
+export const flushAndTruncateByRange: Pick<LockingPolicy, 'beginFlush' | 'endFlush' | 'beginTruncate' | 'endTruncate'> =
+  {
+    beginFlush(kernel, inode, first, last) {
+      kernel.ranges.lockShared(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
+    },
+
+    endFlush(kernel, inode) {
+      kernel.ranges.unlockShared(kernel.self, inode, rangeLockOf(kernel, inode))
+    },
+
+    beginTruncate(kernel, inode, first, last) {
+      kernel.ranges.lockExclusive(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
+    },
+
+    endTruncate(kernel, inode) {
+      kernel.ranges.unlockExclusive(kernel.self, inode, rangeLockOf(kernel, inode))
+    },
+  }

@@ -8,10 +8,11 @@
  * a 4 KiB fault over a 2 MiB entry and a 2 MiB fault on the same bytes need the rule of who asks for which range
  * (dax/fault.ts).
  */
-import { type LockingPolicy, rangeLockOf } from './locking.js'
+import { type LockingPolicy, flushAndTruncateByRange, rangeLockOf } from './locking.js'
 
 export const rangeLocking: LockingPolicy = {
   name: 'range',
+  ...flushAndTruncateByRange,
 
   beginFault(kernel, inode, first, last, maySleep) {
     const lock = rangeLockOf(kernel, inode)
@@ -21,22 +22,6 @@ export const rangeLocking: LockingPolicy = {
   },
 
   endFault(kernel, inode) {
-    kernel.ranges.unlockExclusive(kernel.self, inode, rangeLockOf(kernel, inode))
-  },
-
-  beginFlush(kernel, inode, first, last) {
-    kernel.ranges.lockShared(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
-  },
-
-  endFlush(kernel, inode) {
-    kernel.ranges.unlockShared(kernel.self, inode, rangeLockOf(kernel, inode))
-  },
-
-  beginTruncate(kernel, inode, first, last) {
-    kernel.ranges.lockExclusive(kernel.self, inode, rangeLockOf(kernel, inode), first, last)
-  },
-
-  endTruncate(kernel, inode) {
     kernel.ranges.unlockExclusive(kernel.self, inode, rangeLockOf(kernel, inode))
   },
 }

@@ -1,6 +1,6 @@
 /** Words joined with '+' as bits of Linux on x86-64; 'raw:N' adds bits, '0' is none. */
 import { Fallocate } from '../fs/fallocate.js'
-import { Advice, MapFlag, MremapFlag, MsyncFlag, Prot } from '../fs/vm/abi.js'
+import { ADVICE, MapFlag, MremapFlag, MsyncFlag, Prot } from '../fs/vm/abi.js'
 import { ScenarioError } from './scenario.js'
 
 type Words = Readonly<Record<string, number>>
@@ -74,33 +74,7 @@ export const MREMAP_WORDS: Words = {
   dontunmap: MremapFlag.DontUnmap,
 }
 
-export const ADVICE_WORDS: Words = {
-  normal: Advice.Normal,
-  random: Advice.Random,
-  sequential: Advice.Sequential,
-  willneed: Advice.WillNeed,
-  dontneed: Advice.DontNeed,
-  free: Advice.Free,
-  remove: Advice.Remove,
-  dontfork: Advice.DontFork,
-  dofork: Advice.DoFork,
-  mergeable: Advice.Mergeable,
-  unmergeable: Advice.Unmergeable,
-  hugepage: Advice.HugePage,
-  nohugepage: Advice.NoHugePage,
-  dontdump: Advice.DontDump,
-  dodump: Advice.DoDump,
-  wipeonfork: Advice.WipeOnFork,
-  keeponfork: Advice.KeepOnFork,
-  cold: Advice.Cold,
-  pageout: Advice.PageOut,
-  populate_read: Advice.PopulateRead,
-  populate_write: Advice.PopulateWrite,
-  dontneed_locked: Advice.DontNeedLocked,
-  collapse: Advice.Collapse,
-  hwpoison: Advice.HwPoison,
-  soft_offline: Advice.SoftOffline,
-}
+export const ADVICE_WORDS: Words = ADVICE
 
 /** Return: the bits of all words. Errors: ScenarioError for a word that is not one of `words`. */
 export function bitsOf(text: string, words: Words, what: string): number {
