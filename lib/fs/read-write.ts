@@ -9,7 +9,7 @@ import { Page, PGOFF_LIMIT } from '../constants.js'
 import { isBadPage, mayHaveBadBlocks, noteBadBlocks } from '../dax/bad-blocks.js'
 import { allocateBlock } from '../dax/blocks.js'
 import { grabEntry, unlockEntry } from '../dax/grab-entry.js'
-import { invalidateRange, removeLockedEntry } from '../dax/invalidate.js'
+import { LAST_INDEX, invalidateRange, removeLockedEntry } from '../dax/invalidate.js'
 import { repairBlocks } from '../dax/poison-blocks.js'
 import { traceFile } from '../dax/trace.js'
 import { noteUnfenced } from '../dax/writeback.js'
@@ -26,7 +26,7 @@ import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rw-semapho
 import { errnoOf, isEmpty, isErrorEntry } from '../tree/entry.js'
 import { Trace } from '../trace/tracepoints.js'
 import { readableBytes, writableBytes } from './bad-pages.js'
-import { TO_END, extendFile } from './set-size.js'
+import { TO_END, cutPages, extendFile } from './set-size.js'
 import { accessFailed } from './vm/populate.js'
 
 /** Bytes looked at in one go: residency is asked for this much at a time. */
@@ -274,14 +274,18 @@ function evict(machine: Machine, inode: number, offset: number, length: number):
   return error < 0 ? error : length
 }
 
-/** Take back what a short write extended too far: size, and blocks where the file system does that too. */
+/**
+ * Take back what a short write extended too far: size, and blocks where the file system does that too. As ftruncate
+ * does it, for others may have stored to the pages while they were in the file.
+ */
 function shrinkTo(machine: Machine, inode: number, size: number): void {
-  const { inodes, media, words, blocks, flavour } = machine
+  const { inodes, media, words, blocks, flavour, locking } = machine
   const at = inodes.at(inode)
   if (size < inodes.sizeOf(inode)) {
-    inodes.setSize(inode, size)
-    media.resizeCache(inode, size)
+    locking.beginTruncate(machine, inode, Math.floor(size / Page.Size), LAST_INDEX)
+    cutPages(machine, inode, size)
     media.resizeMedia(inode, size)
+    locking.endTruncate(machine, inode)
   }
   if (flavour.keepsBlocksPastEof) return
   traceFile(machine, Trace.TruncateInodePages, inode, size, TO_END)

@@ -2,9 +2,10 @@
  * Changing the size of a file (ftruncate; K84, K100, K102).
  *
  * Order for shrinking, and why: exclusive range, so that no fault is being served on what goes; the tail of the last
- * page is zeroed in place (K100); then the new size, so that nobody writes media past it any more; then the cache,
- * which unmaps the pages in every mapping, copies of private ones included; then the entries, waiting for whoever
- * works on one; then the blocks, which from here on may be given to others; media last.
+ * page is zeroed in place (K100); then the new size, so that nobody writes media past it any more; then the entries,
+ * waiting for whoever works on one; then the cache, which unmaps the pages in every mapping, copies of private ones
+ * included: before, a sync that holds an entry would look at a page that is gone; then the blocks, which from here on
+ * may be given to others; media last.
  *
  * Every ftruncate, even to the same size, unmaps the whole file (dax_layout_busy_page): what stays is mapped again by
  * the next access (FACTS 11).
@@ -117,7 +118,7 @@ export function extendFile(kernel: Kernel, inode: number, size: number, keepTail
 
 /** Context: exclusive range held. */
 function shrink(kernel: Kernel, inode: number, size: number): Errno {
-  const { inodes, media, words, blocks } = kernel
+  const { media, words, blocks, inodes } = kernel
   const at = inodes.at(inode)
   const firstGone = Math.ceil(size / Page.Size)
   const tail = size % Page.Size
@@ -128,14 +129,10 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
     const error = zeroBytes(kernel, inode, size, size + Page.Size - tail)
     if (error < 0) return error
   }
-  inodes.setSize(inode, size)
-  const resized = media.resizeCache(inode, size)
-  if (resized < 0) return resized
   traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
-  deleteEntries(kernel, inode, firstGone, LAST_INDEX)
+  const cut = cutPages(kernel, inode, size)
+  if (cut < 0) return cut
   if (tail !== 0) traceTail(kernel, inode, size)
-  // A sync may be writing the page at the new end with the old size in hand: media is cut after it is done.
-  if (tail !== 0) waitForEntry(kernel, inode, firstGone - 1)
   kernel.pending.dropFrom(inode, size)
 
   mutexLock(words, at + InodeWord.Sync)
@@ -151,4 +148,19 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
   mutexUnlock(words, at + InodeWord.Sync)
   if (error >= 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
   return error
+}
+
+/**
+ * The new size, and what lies past it goes: entries, cached pages, mappings of them. Media is for the caller, who may
+ * cut it when this is over: nobody writes it past the new size any more.
+ * Context: exclusive range held; may sleep until faults and syncs on the pages are over. Return: 0 or -errno.
+ */
+export function cutPages(kernel: Kernel, inode: number, size: number): Errno {
+  const firstGone = Math.ceil(size / Page.Size)
+  kernel.inodes.setSize(inode, size)
+  deleteEntries(kernel, inode, firstGone, LAST_INDEX)
+  const resized = kernel.media.resizeCache(inode, size)
+  // A sync may be writing the page at the new end with the old size in hand.
+  if (size % Page.Size !== 0) waitForEntry(kernel, inode, firstGone - 1)
+  return resized
 }

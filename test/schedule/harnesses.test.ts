@@ -49,6 +49,9 @@ describe('schedule/harnesses', () => {
   it('copy-truncate: S0.6, B8: after a truncate no private copy of a freed block can appear', () =>
     explored('copy-truncate'))
 
+  it('writeback-truncate: S0.9, K70, K84: a sync that meets a truncate of its page succeeds', () =>
+    explored('writeback-truncate'))
+
   it('fault-punch: S0.9, K5, K101: after a store and a punch of its page nothing of the old block is left', () =>
     explored('fault-punch'))
 

@@ -16,6 +16,7 @@ import { RANGE_DISJOINT, RANGE_OVERLAP } from './range-lock.js'
 import { SYNC_MAP_COMMIT } from './sync-map-commit.js'
 import { TREE_GROWTH } from './tree-growth.js'
 import { WAIT_COLLISIONS } from './wait-collisions.js'
+import { WRITEBACK_TRUNCATE } from './writeback-truncate.js'
 
 export const HARNESSES: readonly Harness[] = [
   FAULT_FAULT,
@@ -23,6 +24,7 @@ export const HARNESSES: readonly Harness[] = [
   HOLE_READ_WRITE,
   FAULT_TRUNCATE,
   COPY_TRUNCATE,
+  WRITEBACK_TRUNCATE,
   FAULT_PUNCH,
   FAULT_COLLAPSE,
   MKWRITE_WRITEBACK,
