@@ -1,6 +1,7 @@
 /** The public surface of faultline: re-exports only. */
-export { attach, mount, Pmem } from './fs/mount.js'
-export type { CrashOptions, FileBadBlocks, MemoryFailure, MountHandle, OpenOptions, PoisonOptions } from './fs/mount.js'
+export { attach, mount } from './fs/mount.js'
+export { Pmem } from './fs/pmem.js'
+export type { CrashOptions, FileBadBlocks, MemoryFailure, MountHandle, OpenOptions, PoisonOptions } from './fs/pmem.js'
 export type { BadBlock } from './fs/memory-errors.js'
 export type { CrashReport, Survival } from './fs/power-failure.js'
 export type { VerifyReport } from './fs/verify-machine.js'

@@ -3,7 +3,8 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MountOptions } from '../config.js'
 import { Page } from '../constants.js'
-import { type Pmem, mount } from '../fs/mount.js'
+import { mount } from '../fs/mount.js'
+import type { Pmem } from '../fs/pmem.js'
 import { listPool } from '../fs/pool-directory.js'
 
 const CAPACITY_MIN = 2 ** 30

@@ -95,7 +95,7 @@ export function endService(machine: Machine): void {
   }
 }
 
-/** The main thread exits: see installExitHook of mount.ts. */
+/** The main thread exits: see open-mounts.ts. */
 export function abandonAll({ words, addon }: Machine): void {
   if (words.cas(HeaderWord.State, MachineState.Live, MachineState.Closed) === MachineState.Closed) return
   addon.signalEvent(words.load(HeaderWord.StopEvent))

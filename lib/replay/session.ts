@@ -1,7 +1,7 @@
 /** What a scenario has open while it runs: a mount of its own, named descriptors, named mappings. */
 import { type Errno, errnoName } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
-import { type Pmem, machineOf } from '../fs/mount.js'
+import { type Pmem, machineOf } from '../fs/pmem.js'
 import { NamedMaps, type NamedMap } from './named-maps.js'
 import { Observer } from './observe.js'
 import type { Outcome } from './record.js'

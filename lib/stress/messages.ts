@@ -1,6 +1,6 @@
 /** What the parts of a stress run tell each other: parent process, stress process, its threads. */
 import type { FlavourName } from '../dax/flavour.js'
-import type { MountHandle } from '../fs/mount.js'
+import type { MountHandle } from '../fs/pmem.js'
 import type { WorkloadName } from './operations.js'
 
 /** What to do, all of it decided. */

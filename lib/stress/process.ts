@@ -4,7 +4,8 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { describeThreads } from '../fault/describe-threads.js'
-import { type MountHandle, attach, machineOf } from '../fs/mount.js'
+import { attach } from '../fs/mount.js'
+import { type MountHandle, machineOf } from '../fs/pmem.js'
 import { Control } from './control.js'
 import type { ProcessMessage, StressPlan, StressProgress, ThreadMessage } from './messages.js'
 import { WORKLOADS } from './operations.js'

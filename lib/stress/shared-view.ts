@@ -3,7 +3,7 @@
  * the same addresses. Outside of tests nothing does that, because a buffer over addresses that somebody else unmaps
  * is a segmentation fault; here release() has everybody let go first.
  */
-import { machineOf } from '../fs/mount.js'
+import { machineOf } from '../fs/pmem.js'
 import type { MmapOptions } from '../fs/dax-file.js'
 import type { Stage } from './stage.js'
 import type { MappedTarget, Target } from './target.js'

@@ -2,7 +2,7 @@
 import type { DaxFile, FallocateOptions, MmapOptions } from '../fs/dax-file.js'
 import { copyFileRange } from '../fs/copy-range.js'
 import type { DaxMapping } from '../fs/dax-mapping.js'
-import type { OpenOptions } from '../fs/mount.js'
+import type { OpenOptions } from '../fs/pmem.js'
 import type { AdviceName } from '../fs/vm/abi.js'
 import { Mismatch } from './mismatch.js'
 import { Operation } from './operations.js'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DaxFile, type DaxMapping, type FaultName, type MountOptions, type Pmem, mount } from '../../lib/index.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { InodeWord } from '../../lib/mm/inode.js'
 import { temporaryDirectory } from '../support/temp.js'
 

@@ -1,7 +1,7 @@
 /** Which blocks a file has, through faults, writes, power failures and mounts; and what a fault does besides. */
 import { expect } from 'chai'
 import { type DaxFile, type DaxMapping, type MountOptions, mount } from '../../lib/index.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { InodeWord } from '../../lib/mm/inode.js'
 import { PageSource } from '../../lib/mm/page-table.js'
 import { PAGE, Pool, bytes } from '../fault/pool.js'

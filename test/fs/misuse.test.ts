@@ -304,7 +304,7 @@ describe('misuse', () => {
       'unmap',
     ])
     for (const name of ['drainTrace', 'drain']) without.add(name)
-    const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone', 'endTrace'])
+    const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone', 'endTrace', 'leaveAtExit'])
     for (const { prototype } of [faultline.Pmem, faultline.DaxFile, faultline.DaxMapping] as { prototype: object }[]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
         if (typeof value !== 'function' || without.has(name) || internal.has(name)) continue

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { DaxFile } from '../../lib/index.js'
 import { errnoName } from '../../lib/errors.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { seekFile } from '../../lib/fs/seek.js'
 import { PAGE, Pool, bytes } from '../fault/pool.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'

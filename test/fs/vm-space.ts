@@ -2,7 +2,7 @@
 import type { DaxFile } from '../../lib/index.js'
 import { errnoName } from '../../lib/errors.js'
 import type { Machine } from '../../lib/fault/machine.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { Advice, MapFlag, MremapFlag, MsyncFlag, Prot } from '../../lib/fs/vm/abi.js'
 import { vmMadvise } from '../../lib/fs/vm/advise.js'
 import { vmMincore, vmPages } from '../../lib/fs/vm/look.js'

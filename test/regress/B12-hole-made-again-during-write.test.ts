@@ -1,6 +1,6 @@
 /** write(2) into a hole while somebody loads it: the hole's entry that the load makes must go, whenever it was made. */
 import { expect } from 'chai'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { PAGE, Pool, bytes } from '../fault/pool.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 

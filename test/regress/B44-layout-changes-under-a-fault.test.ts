@@ -1,6 +1,6 @@
 /** Blocks are taken away only when nobody works on their pages any more: here, when no fault on them is served. */
 import { expect } from 'chai'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { PAGE, Pool } from '../fault/pool.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 

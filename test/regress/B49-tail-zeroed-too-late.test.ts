@@ -1,6 +1,6 @@
 /** t_mmap_fallocate of xfstests: bytes are stored to the last page as soon as the file has grown over them. */
 import { expect } from 'chai'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { PAGE, Pool, bytes } from '../fault/pool.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 

@@ -9,7 +9,7 @@
 import { expect } from 'chai'
 import { mount } from '../../lib/index.js'
 import { HeaderWord } from '../../lib/fault/machine.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { VmaWord } from '../../lib/mm/vma.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { temporaryDirectory } from '../support/temp.js'

@@ -1,7 +1,7 @@
 /** A copy within one file that grows it went on past the EOF it began with, and ranges past EOF counted as overlap. */
 import { expect } from 'chai'
 import { copyFileRange } from '../../lib/fs/copy-range.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { PAGE, Pool } from '../fault/pool.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 

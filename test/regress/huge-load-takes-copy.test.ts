@@ -8,7 +8,7 @@
  * Failed by: A's copy made way too. Here step 3 alone, as the fault of B does it.
  */
 import { expect } from 'chai'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { mount } from '../../lib/index.js'
 import { PageSource } from '../../lib/mm/page-table.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'

@@ -1,6 +1,6 @@
 /** mremap right after the first store to a private mapping left the copy behind: its page table was not noted yet. */
 import { expect } from 'chai'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { MapFlag, Prot } from '../../lib/fs/vm/abi.js'
 import { vmMmap, vmMunmap } from '../../lib/fs/vm/map.js'
 import { PAGE, Pool } from '../fault/pool.js'

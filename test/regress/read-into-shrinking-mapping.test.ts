@@ -6,7 +6,7 @@
 import { expect } from 'chai'
 import { mount } from '../../lib/index.js'
 import { ErrorNumber } from '../../lib/errors.js'
-import { machineOf } from '../../lib/fs/mount.js'
+import { machineOf } from '../../lib/fs/pmem.js'
 import { readBytes } from '../../lib/fs/read-write.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { temporaryDirectory } from '../support/temp.js'

@@ -1,5 +1,5 @@
 /** What the measuring thread and the threads that fault tell each other. */
-import type { MountHandle } from '../../fs/mount.js'
+import type { MountHandle } from '../../fs/pmem.js'
 
 export type LockCase = 'disjoint' | 'overlap' | 'truncate' | 'punch' | 'slow' | 'slow-same'
 

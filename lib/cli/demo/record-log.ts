@@ -8,7 +8,7 @@ import { assert } from '../../assert.js'
 import { Page } from '../../constants.js'
 import type { DaxFile } from '../../fs/dax-file.js'
 import type { DaxMapping } from '../../fs/dax-mapping.js'
-import type { Pmem } from '../../fs/mount.js'
+import type { Pmem } from '../../fs/pmem.js'
 import { type DurableMemory, LogFile, type LogRecord, TornLogError } from './log-file.js'
 
 /** Makes these bytes of a mapping durable before it returns. */

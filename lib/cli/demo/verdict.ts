@@ -1,5 +1,5 @@
 /** What became of the records of a log, over many power failures. */
-import type { Pmem } from '../../fs/mount.js'
+import type { Pmem } from '../../fs/pmem.js'
 import { TornLogError } from './log-file.js'
 import { RecordLog } from './record-log.js'
 import { isPayload } from './workload.js'

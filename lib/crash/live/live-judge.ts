@@ -1,5 +1,5 @@
 /** Recovery on a mounted pool: real page faults, real mappings, and the image as what media has. */
-import type { Pmem } from '../../fs/mount.js'
+import type { Pmem } from '../../fs/pmem.js'
 import type { ChangedLine } from '../changed-line.js'
 import type { CrashTest } from '../crash-test.js'
 import { errorText } from '../error-text.js'
