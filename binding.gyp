@@ -7,6 +7,7 @@
         'native/cacheline.cc',
         'native/constants.cc',
         'native/cpu.cc',
+        'native/fault_port.cc',
         'native/host_file.cc',
         'native/mapping.cc',
         'native/signal_guard.cc',

@@ -4,6 +4,7 @@
 #include "constants.h"
 #include "cpu.h"
 #include "environment.h"
+#include "fault_port.h"
 #include "host_file.h"
 #include "mapping.h"
 #include "signal_guard.h"
@@ -48,6 +49,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(signalEvent),
     FUNCTION(clearEvent),
     FUNCTION(readFaults),
+    FUNCTION(createFaultPort),
 
     FUNCTION(resolveCopy),
     FUNCTION(resolveContinue),

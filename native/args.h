@@ -25,6 +25,7 @@ struct View {
 class Args {
  public:
   static constexpr size_t kCapacity = 8;
+  static constexpr double kMillisecondsMax = 86'400'000;
 
   Args(napi_env env, napi_callback_info info, const char* function) : env_(env), function_(function) {
     size_t count = kCapacity;
@@ -63,7 +64,7 @@ class Args {
   }
 
   /** Milliseconds, not negative, at most a day: whoever sleeps in native code cannot be terminated meanwhile. */
-  double milliseconds(size_t index) { return number(index, 0, 86'400'000, "milliseconds from 0 to 86400000"); }
+  double milliseconds(size_t index) { return number(index, 0, kMillisecondsMax, "milliseconds from 0 to 86400000"); }
 
   /** Two arguments, address and length, that stay in user space. */
   AddressRange range(size_t addressIndex, size_t lengthIndex) {
@@ -104,6 +105,15 @@ class Args {
 
   View<uint8_t> uint8s(size_t index, size_t atLeast) {
     return view<uint8_t>(index, atLeast, napi_uint8_array, "a Uint8Array");
+  }
+
+  /** Whether a typed array lies over a SharedArrayBuffer. */
+  bool isShared(size_t index) {
+    napi_value buffer = nullptr;
+    bool detachable = true;
+    napi_get_typedarray_info(env_, values_[index], nullptr, nullptr, nullptr, &buffer, nullptr);
+    napi_is_arraybuffer(env_, buffer, &detachable);
+    return ok_ && !detachable;
   }
 
   /** A TypeError naming the argument. Return: 0. */

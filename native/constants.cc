@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "address_range.h"
+#include "fault_port.h"
 #include "fault_record.h"
 #include "mapping.h"
 #include "store_log.h"
@@ -35,6 +36,10 @@ constexpr Constant kConstants[] = {
     {"FAULT_BATCH", kFaultBatch},
     {"FAULT_RECORD_FIRST", kRecordFirst},
     {"FAULT_RECORD_SIZE", kRecordSize},
+    {"PORT_RECORDS", kPortRecords},
+    {"PORT_COPY", kPortCopy},
+    {"PORT_CONTINUE", kPortContinue},
+    {"PORT_UNPROTECT", kPortUnprotect},
     {"UFFD_MSG_SIZE", sizeof(uffd_msg)},
 
     {"UFFD_FEATURE_PAGEFAULT_FLAG_WP", kFeatureWp},

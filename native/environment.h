@@ -3,6 +3,11 @@
 #include <napi.h>
 #include <unistd.h>
 
+#include <memory>
+#include <vector>
+
+#include "fault_port.h"
+
 namespace faultline {
 
 /**
@@ -12,6 +17,7 @@ namespace faultline {
 struct Environment {
   /** /proc/self/pagemap, opened at the first use. */
   int pagemap = -1;
+  std::vector<std::unique_ptr<FaultPort>> faultPorts;
 
   ~Environment() {
     if (pagemap != -1) close(pagemap);

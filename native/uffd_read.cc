@@ -10,6 +10,7 @@
 #include "result.h"
 #include "sys_error.h"
 #include "uffd.h"
+#include "uffd_read.h"
 
 namespace faultline {
 
@@ -21,9 +22,7 @@ uint64_t monotonicNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-constexpr double kSpinUsMax = 1000;
 constexpr int kTimedOut = 0;
-constexpr int kStopped = -1;
 
 /** One read. Return: faults put, 0 when there are none or only other events came, or -errno. */
 int readBatch(int uffd, const FaultRecords& records) {
@@ -52,7 +51,7 @@ int spinForFaults(int uffd, const FaultRecords& records, uint64_t untilNs) {
 
 /**
  * Sleep and read until there is something to report. The stop event is looked at before the faults: whoever signals
- * it wants the worker, however many faults keep coming. Return: faults, kTimedOut, kStopped, or -errno - 1.
+ * it wants the worker, however many faults keep coming. Return: faults, kTimedOut, kFaultsStopped, or -errno - 1.
  */
 int waitForFaults(int uffd, int stopEvent, const FaultRecords& records, uint64_t deadline) {
   for (;;) {
@@ -63,7 +62,7 @@ int waitForFaults(int uffd, int stopEvent, const FaultRecords& records, uint64_t
     const int ready = ppoll(polled, 2, &timeout, nullptr);
     if (ready == -1 && errno != EINTR) return -errno - 1;
     if (ready > 0) {
-      if ((polled[1].revents & POLLIN) != 0) return kStopped;
+      if ((polled[1].revents & POLLIN) != 0) return kFaultsStopped;
       if (((polled[0].revents | polled[1].revents) & (POLLNVAL | POLLERR | POLLHUP)) != 0) return -EBADF - 1;
       const int faults = readBatch(uffd, records);
       if (faults > 0) return faults;
@@ -75,17 +74,8 @@ int waitForFaults(int uffd, int stopEvent, const FaultRecords& records, uint64_t
 
 }  // namespace
 
-napi_value readFaults(napi_env env, napi_callback_info info) {
+int waitAndRead(int uffd, int stopEvent, const FaultRecords& records, double spinUs, double timeoutMs) {
   const uint64_t entered = monotonicNs();
-  Args args(env, info, "readFaults");
-  const int uffd = args.integer(0);
-  const int stopEvent = args.integer(1);
-  const View<double> values = args.float64s(2, kRecordFirst + kRecordSize);
-  const double spinUs = args.number(3, 0, kSpinUsMax, "microseconds from 0 to 1000");
-  const double timeoutMs = args.milliseconds(4);
-  if (!args.ok()) return nullptr;
-
-  const FaultRecords records(values.data, values.length);
   int result = 0;
   if (spinUs > 0) {
     result = spinForFaults(uffd, records, entered + static_cast<uint64_t>(spinUs * 1e3));
@@ -95,8 +85,28 @@ napi_value readFaults(napi_env env, napi_callback_info info) {
     result = waitForFaults(uffd, stopEvent, records, entered + static_cast<uint64_t>(timeoutMs * 1e6));
   }
   records.time(entered, monotonicNs());
-  if (result < kStopped) return throwSysError(env, -(result + 1), "read userfaultfd");
-  return toJs(env, result);
+  return result;
+}
+
+int readAhead(int uffd, const FaultRecords& records) {
+  const int faults = readBatch(uffd, records);
+  if (faults <= 0) return 0;
+  const uint64_t now = monotonicNs();
+  records.time(now, now);
+  return faults;
+}
+
+napi_value readFaults(napi_env env, napi_callback_info info) {
+  Args args(env, info, "readFaults");
+  const int uffd = args.integer(0);
+  const int stopEvent = args.integer(1);
+  const View<double> values = args.float64s(2, kRecordFirst + kRecordSize);
+  const double spinUs = args.number(3, 0, kSpinUsMax, "microseconds from 0 to 1000");
+  const double timeoutMs = args.milliseconds(4);
+  if (!args.ok()) return nullptr;
+  const int faults = waitAndRead(uffd, stopEvent, {values.data, values.length}, spinUs, timeoutMs);
+  if (faults < kFaultsStopped) return throwSysError(env, -(faults + 1), "read userfaultfd");
+  return toJs(env, faults);
 }
 
 }  // namespace faultline

@@ -45,6 +45,45 @@ int64_t resolveAll(int uffd, AddressRange range, One one) {
 
 }  // namespace
 
+int64_t copyPages(int uffd, AddressRange range, uint64_t source, uint64_t mode) {
+  const uint64_t copyMode = ((mode & kResolveWp) != 0 ? UFFDIO_COPY_MODE_WP : 0) |
+                            ((mode & kResolveDontWake) != 0 ? UFFDIO_COPY_MODE_DONTWAKE : 0);
+  return resolveAll(uffd, range, [&](size_t done, int64_t* mapped) {
+    uffdio_copy request = {range.start + done, source + done, range.length - done, copyMode, 0};
+    const int error = ioctl(uffd, UFFDIO_COPY, &request) == -1 ? errno : 0;
+    *mapped = request.copy;
+    return error;
+  });
+}
+
+int64_t continuePages(int uffd, AddressRange range, uint64_t mode) {
+  const uint64_t continueMode = ((mode & kResolveWp) != 0 ? kContinueModeWp : 0) |
+                                ((mode & kResolveDontWake) != 0 ? UFFDIO_CONTINUE_MODE_DONTWAKE : 0);
+  return resolveAll(uffd, range, [&](size_t done, int64_t* mapped) {
+    uffdio_continue request = {{range.start + done, range.length - done}, continueMode, 0};
+    const int error = ioctl(uffd, UFFDIO_CONTINUE, &request) == -1 ? errno : 0;
+    *mapped = request.mapped;
+    return error;
+  });
+}
+
+/** The kernel refuses "protect and do not wake" (protecting wakes nobody), so that bit goes with removal only. */
+int64_t setProtection(int uffd, AddressRange range, uint64_t mode) {
+  uint64_t protectMode = 0;
+  if ((mode & kProtectWp) != 0) {
+    protectMode = UFFDIO_WRITEPROTECT_MODE_WP;
+  } else if ((mode & kResolveDontWake) != 0) {
+    protectMode = UFFDIO_WRITEPROTECT_MODE_DONTWAKE;
+  }
+  for (int tries = 0; tries < kRetries; tries++) {
+    uffdio_writeprotect request = {{range.start, range.length}, protectMode};
+    if (ioctl(uffd, UFFDIO_WRITEPROTECT, &request) == 0) return 0;
+    if (errno != EAGAIN) return -errno;
+    sched_yield();
+  }
+  return -EAGAIN;
+}
+
 napi_value resolveCopy(napi_env env, napi_callback_info info) {
   Args args(env, info, "resolveCopy");
   const int uffd = args.integer(0);
@@ -52,14 +91,7 @@ napi_value resolveCopy(napi_env env, napi_callback_info info) {
   const uint64_t source = args.size(2);
   const uint64_t mode = args.size(4);
   if (!args.ok()) return nullptr;
-  const uint64_t copyMode = ((mode & kResolveWp) != 0 ? UFFDIO_COPY_MODE_WP : 0) |
-                            ((mode & kResolveDontWake) != 0 ? UFFDIO_COPY_MODE_DONTWAKE : 0);
-  return toJs(env, resolveAll(uffd, range, [&](size_t done, int64_t* mapped) {
-                uffdio_copy request = {range.start + done, source + done, range.length - done, copyMode, 0};
-                const int error = ioctl(uffd, UFFDIO_COPY, &request) == -1 ? errno : 0;
-                *mapped = request.copy;
-                return error;
-              }));
+  return toJs(env, copyPages(uffd, range, source, mode));
 }
 
 napi_value resolveContinue(napi_env env, napi_callback_info info) {
@@ -68,14 +100,7 @@ napi_value resolveContinue(napi_env env, napi_callback_info info) {
   const AddressRange range = args.range(1, 2);
   const uint64_t mode = args.size(3);
   if (!args.ok()) return nullptr;
-  const uint64_t continueMode = ((mode & kResolveWp) != 0 ? kContinueModeWp : 0) |
-                                ((mode & kResolveDontWake) != 0 ? UFFDIO_CONTINUE_MODE_DONTWAKE : 0);
-  return toJs(env, resolveAll(uffd, range, [&](size_t done, int64_t* mapped) {
-                uffdio_continue request = {{range.start + done, range.length - done}, continueMode, 0};
-                const int error = ioctl(uffd, UFFDIO_CONTINUE, &request) == -1 ? errno : 0;
-                *mapped = request.mapped;
-                return error;
-              }));
+  return toJs(env, continuePages(uffd, range, mode));
 }
 
 napi_value resolvePoison(napi_env env, napi_callback_info info) {
@@ -93,26 +118,13 @@ napi_value resolvePoison(napi_env env, napi_callback_info info) {
               }));
 }
 
-/** The kernel refuses "protect and do not wake" (protecting wakes nobody), so that bit goes with removal only. */
 napi_value writeProtect(napi_env env, napi_callback_info info) {
   Args args(env, info, "writeProtect");
   const int uffd = args.integer(0);
   const AddressRange range = args.range(1, 2);
   const uint64_t mode = args.size(3);
   if (!args.ok()) return nullptr;
-  uint64_t protectMode = 0;
-  if ((mode & kProtectWp) != 0) {
-    protectMode = UFFDIO_WRITEPROTECT_MODE_WP;
-  } else if ((mode & kResolveDontWake) != 0) {
-    protectMode = UFFDIO_WRITEPROTECT_MODE_DONTWAKE;
-  }
-  for (int tries = 0; tries < kRetries; tries++) {
-    uffdio_writeprotect request = {{range.start, range.length}, protectMode};
-    if (ioctl(uffd, UFFDIO_WRITEPROTECT, &request) == 0) return toJs(env, 0);
-    if (errno != EAGAIN) return toJs(env, -errno);
-    sched_yield();
-  }
-  return toJs(env, -EAGAIN);
+  return toJs(env, setProtection(uffd, range, mode));
 }
 
 napi_value wakeRange(napi_env env, napi_callback_info info) {

@@ -2,6 +2,10 @@
 
 #include <napi.h>
 
+#include <cstdint>
+
+#include "address_range.h"
+
 /**
  * Answers to faults. Hot calls: no throw, no allocation; 0 or a count, or -errno.
  *
@@ -14,6 +18,11 @@ namespace faultline {
 inline constexpr uint64_t kResolveWp = 1;
 inline constexpr uint64_t kResolveDontWake = 2;
 inline constexpr uint64_t kProtectWp = 1;
+
+/** The calls without JS. Return: as described above; setProtection 0 or -errno. */
+int64_t copyPages(int uffd, AddressRange range, uint64_t source, uint64_t mode);
+int64_t continuePages(int uffd, AddressRange range, uint64_t mode);
+int64_t setProtection(int uffd, AddressRange range, uint64_t mode);
 
 napi_value resolveCopy(napi_env env, napi_callback_info info);
 napi_value resolveContinue(napi_env env, napi_callback_info info);

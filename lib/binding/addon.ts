@@ -57,6 +57,13 @@ export interface CpuInfo {
   readonly cacheLineSize: number
 }
 
+export interface NativeFaultPort {
+  /** readFaults, into one half of the mailbox. */
+  read(): number
+  /** resolveCopy, resolveContinue or writeProtect of one page; then read what is there into one half of the mailbox. */
+  resolve(): Errno
+}
+
 export interface Addon {
   /** Every number both sides know: page and line size, ioctl numbers, feature bits, fault bits, sizes of structs. */
   readonly constants: Readonly<Record<string, number>>
@@ -91,6 +98,13 @@ export interface Addon {
    * Return: number of faults; 0 on time-out; -1 when the event fd is signalled (it stays signalled).
    */
   readFaults(uffd: number, stopEvent: number, records: Float64Array, spinUs: number, timeoutMs: number): number
+
+  // fault_port.cc
+  /**
+   * The calls of a fault worker, without arguments: mailbox, over a SharedArrayBuffer, is laid out as
+   * native/fault_port.h says. Lives as long as the thread.
+   */
+  createFaultPort(uffd: number, stopEvent: number, mailbox: Float64Array): NativeFaultPort
 
   // uffd_resolve.cc (hot; retry EAGAIN inside; after EEXIST they wake the range themselves and return -EEXIST)
   /** mode: RESOLVE_WP (map write-protected) | RESOLVE_DONTWAKE. Return: bytes mapped or -errno. */

@@ -15,6 +15,18 @@ export interface Fault {
   readonly maySleep: boolean
 }
 
+/** The fault a thread is serving: one record for all of them, since it serves one at a time. */
+export class CurrentFault implements Fault {
+  vma = 0
+  inode = 0
+  pgoff = 0
+  address = 0
+  write = false
+  mkwrite = false
+  cached = false
+  maySleep = false
+}
+
 /** How the page was accessed and found; the addon's fault bits. */
 export const enum Access {
   Write = 1,

@@ -49,16 +49,15 @@ export function serveFault(
     kernel.threads.count(kernel.self, Counter.RangeConflicts, 1)
     return WOULD_BLOCK
   }
-  const fault: Fault = {
-    vma,
-    inode,
-    pgoff,
-    address,
-    write: (access & Access.Write) !== 0,
-    mkwrite: (access & Access.Protected) !== 0,
-    cached: (access & (Access.Cached | Access.Protected)) !== 0,
-    maySleep,
-  }
+  const { fault } = kernel
+  fault.vma = vma
+  fault.inode = inode
+  fault.pgoff = pgoff
+  fault.address = address
+  fault.write = (access & Access.Write) !== 0
+  fault.mkwrite = (access & Access.Protected) !== 0
+  fault.cached = (access & (Access.Cached | Access.Protected)) !== 0
+  fault.maySleep = maySleep
   const kind = dispatch(kernel, fault, fromUser, huge)
   locking.endFault(kernel, inode)
   return kind

@@ -110,9 +110,12 @@ export function wakeEntry(kernel: Kernel, inode: number, index: number, entry: E
  */
 export function lockEntry(kernel: Kernel, inode: number, index: number, entry: Entry): Entry {
   if (isLocked(entry)) bug('lockEntry of a locked entry', kernel, inode)
+  const root = rootOf(kernel, inode)
+  const start = startOf(index, entry)
+  const place = kernel.tree.placeOf(root, start)
   const locked = lockedEntry(entry)
-  kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), locked)
-  holdEntryLock(kernel)
+  kernel.tree.replaceAt(root, start, place, locked)
+  holdEntryLock(kernel, root, start, place)
   return locked
 }
 
@@ -131,8 +134,10 @@ export function unlockEntry(kernel: Kernel, inode: number, index: number, entry:
 export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, entry: Entry): void {
   const start = startOf(index, entry)
   const root = rootOf(kernel, inode)
-  if (kernel.tree.load(root, start) !== lockedEntry(entry)) bug('unlock of an entry not locked', kernel, inode)
-  kernel.tree.store(root, start, orderOf(entry), unlockedEntry(entry))
+  const place = kernel.held.placeIn(kernel.tree, root, start)
+  const held = place !== 0 && kernel.tree.entryAt(place) === lockedEntry(entry)
+  if (!held) bug('unlock of an entry not locked', kernel, inode)
+  kernel.tree.replaceAt(root, start, place, unlockedEntry(entry))
   releaseEntryLock(kernel)
   wakeEntry(kernel, inode, index, entry, Wake.Next)
 }
@@ -194,8 +199,10 @@ export function grabHugeEntry(kernel: Kernel, inode: number, start: number, mayS
 /** Context: i_pages held, nothing in the range. Return: the entry, locked, or errorEntry(ENOMEM). */
 function addEmptyEntry(kernel: Kernel, inode: number, start: number, order: number): Entry {
   const entry = lockedEntry(emptyEntry(order !== 0))
-  if (kernel.tree.store(rootOf(kernel, inode), start, order, entry) !== 0) return errorEntry(ErrorNumber.ENOMEM)
-  holdEntryLock(kernel)
+  const root = rootOf(kernel, inode)
+  const place = kernel.tree.insert(root, start, order, entry)
+  if (place < 0) return errorEntry(ErrorNumber.ENOMEM)
+  holdEntryLock(kernel, root, start, place)
   return entry
 }
 
@@ -220,10 +227,11 @@ function downgradeEntry(kernel: Kernel, inode: number, index: number, entry: Ent
 }
 
 /** Note that this thread holds an entry lock: every sleep asserts that it holds none (D4). */
-function holdEntryLock(kernel: Kernel): void {
+function holdEntryLock(kernel: Kernel, root: number, start: number, place: number): void {
   const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
   assert(kernel.words.get(at) === 0, 'a second entry lock in one thread', kernel.self)
   kernel.words.set(at, 1)
+  kernel.held.hold(root, start, place)
 }
 
 /** The entry the caller locked has left the tree or was unlocked. */
@@ -231,6 +239,7 @@ export function releaseEntryLock(kernel: Kernel): void {
   const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
   assert(kernel.words.get(at) === 1, 'unlock by a thread that holds no entry lock', kernel.self)
   kernel.words.set(at, 0)
+  kernel.held.release()
 }
 
 /** A failed assertion of the fault path, out of line: a passing one costs a comparison and allocates nothing. */

@@ -52,15 +52,16 @@ export function insertEntry(
 
   const root = rootOf(kernel, inode)
   lockPages(kernel, inode)
+  const place = kernel.held.placeIn(kernel.tree, root, start)
   let now = entry
   if (isZero(entry) || isEmpty(entry)) {
     now = lockedEntry(dataEntry(pfn, isPmd(entry)))
     associate(kernel, inode, start, pfn, pages)
-    kernel.tree.store(root, start, orderOf(entry), now)
+    kernel.tree.replaceAt(root, start, place, now)
   } else {
     assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', index)
   }
-  if (dirty) kernel.tree.setMark(root, index, Mark.Dirty)
+  if (dirty) kernel.tree.setMarkAt(root, start, place, Mark.Dirty)
   unlockPages(kernel, inode)
   return now
 }
@@ -74,8 +75,10 @@ export function insertHole(kernel: Kernel, inode: number, index: number, entry: 
   assert(isLocked(entry) && !isData(entry), 'a hole over data (K6)', index)
   const now = lockedEntry(zeroEntry(isPmd(entry)))
   if (now === entry) return entry
+  const root = rootOf(kernel, inode)
+  const start = startOf(index, entry)
   lockPages(kernel, inode)
-  kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), now)
+  kernel.tree.replaceAt(root, start, kernel.held.placeIn(kernel.tree, root, start), now)
   unlockPages(kernel, inode)
   return now
 }

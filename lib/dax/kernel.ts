@@ -18,7 +18,9 @@ import type { WaitTable } from '../sync/wait-table.js'
 import type { RadixTree } from '../tree/radix-tree.js'
 import type { Slots } from '../mm/slots.js'
 import type { TraceRing } from '../trace/trace-ring.js'
+import type { CurrentFault } from './fault-context.js'
 import type { Flavour } from './flavour.js'
+import type { HeldEntry } from './held-entry.js'
 import type { LockingPolicy } from './locking.js'
 
 export interface Kernel {
@@ -46,6 +48,10 @@ export interface Kernel {
   readonly trace: TraceRing
   /** Where file systems differ: dax/flavour.ts. */
   readonly flavour: Flavour
+  /** Reused for each fault this thread serves. */
+  readonly fault: CurrentFault
+  /** Where the entry is that this thread has locked: dax/grab-entry.ts. */
+  readonly held: HeldEntry
   /** 2 MiB faults are tried at all. */
   readonly hugePages: boolean
 }

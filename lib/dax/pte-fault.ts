@@ -35,7 +35,7 @@ import { traceFault } from './trace.js'
 export function servePageFault(kernel: Kernel, fault: Fault): number {
   const { inode, pgoff, vma, write } = fault
   // Beyond EOF the cache has no page either: the retried access gets its SIGBUS from the host kernel.
-  if (pgoff >= kernel.inodes.pagesOf(inode)) {
+  if (!kernel.inodes.hasPage(inode, pgoff)) {
     kernel.pageTable.retryPage(vma, pgoff)
     return FaultKind.Stale
   }

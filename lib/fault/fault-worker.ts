@@ -16,7 +16,8 @@ import { ThreadWord } from '../sync/threads.js'
 import { Page } from '../constants.js'
 import { Colocation } from './colocation.js'
 import { poisonPage } from './poison.js'
-import { FaultBatch, timeBatch, serveBatch } from './serve-batch.js'
+import { AddonPort, type FaultPort, MailboxPort } from './fault-port.js'
+import { serveBatch, timeBatch } from './serve-batch.js'
 
 /** How long a worker sleeps before it looks whether its thread was told to terminate. */
 const POLL_MILLISECONDS = 250
@@ -27,9 +28,8 @@ const SPINS_MAX = 64
 
 class FaultWorker {
   readonly #machine: Machine
-  readonly #batch: FaultBatch
+  readonly #port: FaultPort
   readonly #uffd: number
-  readonly #stop: number
   /** Faults of the batch that were read and are not known to be answered. */
   #unanswered = 0
   #spins = 0
@@ -38,10 +38,12 @@ class FaultWorker {
 
   constructor(machine: Machine) {
     this.#machine = machine
-    this.#batch = new FaultBatch(machine.handle.config.faultBatch)
     this.#uffd = machine.words.load(HeaderWord.Uffd)
-    this.#stop = machine.words.load(HeaderWord.StopEvent)
-    const { placement } = machine.handle.config
+    const stop = machine.words.load(HeaderWord.StopEvent)
+    const { placement, faultBatch, traced } = machine.handle.config
+    const Port = traced ? AddonPort : MailboxPort
+    this.#port = new Port(machine.addon, this.#uffd, stop, faultBatch)
+    machine.pageTable.resolver = this.#port
     this.#spinMicroseconds = placement === 'sleep' ? 0 : SPIN_MICROSECONDS
     this.#colocation = placement === 'colocate' ? new Colocation(machine.addon) : undefined
   }
@@ -70,11 +72,12 @@ class FaultWorker {
 
   /** Context: returns when the stop event is signalled. */
   #serve(): void {
-    const batch = this.#batch
+    const port = this.#port
     for (let count = 0; ;) {
+      const { batch } = port
       const arrived = batch.returned
-      const next = this.#read(count)
-      if (count > 0) timeBatch(this.#machine, batch, count, batch.entered - arrived)
+      const next = this.#next(count)
+      if (count > 0) timeBatch(this.#machine, batch, count, port.batch.entered - arrived)
       if (next < 0) return
       count = next
       this.#unanswered = count
@@ -82,32 +85,37 @@ class FaultWorker {
         this.#failAll()
         return
       }
-      if (this.#colocation !== undefined) for (let i = 0; i < count; i++) this.#colocation.hold(batch.thread(i))
-      serveBatch(this.#machine, batch, count)
+      if (this.#colocation !== undefined) for (let i = 0; i < count; i++) this.#colocation.hold(port.batch.thread(i))
+      serveBatch(this.#machine, port, count, this.#spinsAt(this.#spins + 1))
       this.#unanswered = 0
     }
   }
 
   /** Answer what was read and what is still to come with SIGBUS, until the mount is closed. */
   #failAll(): void {
-    for (let count = this.#unanswered; count >= 0; count = this.#read(0)) this.#failBatch(count)
+    for (let count = this.#unanswered; count >= 0; count = this.#next(0)) this.#failBatch(count)
   }
 
   #failBatch(count: number): void {
     const { addon: native } = this.#machine
     for (let i = 0; i < count; i++) {
-      const address = this.#batch.address(i)
+      const address = this.#port.batch.address(i)
       poisonPage(native, this.#uffd, address - (address % Page.Size))
     }
   }
 
+  /**
+   * Right after a fault the next one is near: look for it before sleeping, and with the answer already. After a
+   * time-out nobody is faulting, and no CPU is burnt. Now and then the stop event is looked at all the same.
+   */
+  #spinsAt(turn: number): boolean {
+    return this.#spinMicroseconds > 0 && turn % SPINS_MAX !== 0
+  }
+
   /** served: how many faults the last read brought. */
-  #read(served: number): number {
-    const { addon: native } = this.#machine
-    // Right after a fault the next one is near; after a time-out nobody is faulting, and no CPU is burnt. Now and then
-    // the stop event is looked at all the same.
-    const spin = served > 0 && ++this.#spins % SPINS_MAX !== 0 ? this.#spinMicroseconds : 0
-    return native.readFaults(this.#uffd, this.#stop, this.#batch.records, spin, POLL_MILLISECONDS)
+  #next(served: number): number {
+    const spins = this.#spinsAt(++this.#spins)
+    return this.#port.next(served > 0 && spins ? this.#spinMicroseconds : 0, POLL_MILLISECONDS)
   }
 }
 

@@ -17,6 +17,8 @@
 import { assert } from '../assert.js'
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
+import { CurrentFault } from '../dax/fault-context.js'
+import { HeldEntry } from '../dax/held-entry.js'
 import { FLAVOURS } from '../dax/flavour.js'
 import { LOCKING_POLICIES } from '../dax/locking-policies.js'
 import type { Kernel } from '../dax/kernel.js'
@@ -133,6 +135,7 @@ function layoutOf(config: MountConfig): Layout {
 
 /** Kernel plus what only the layers above DAX use: pools to look into, the header. */
 export interface Machine extends Kernel {
+  readonly pageTable: UffdPageTable
   readonly handle: MachineHandle
   readonly addon: Addon
   readonly extentPool: ExtentPool
@@ -198,6 +201,8 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     flavour: FLAVOURS[config.flavour],
     hugePages: config.hugePages,
     blockCursor: new BlockCursor(),
+    fault: new CurrentFault(),
+    held: new HeldEntry(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),

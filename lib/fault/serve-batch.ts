@@ -11,68 +11,27 @@ import { isFillIn, isMappedHuge, serveFault } from '../dax/fault.js'
 import { Counter, FaultKind } from '../stats.js'
 import { AccessMode, ThreadWord } from '../sync/threads.js'
 import { Trace } from '../trace/tracepoints.js'
+import type { FaultBatch } from './fault-batch.js'
+import type { FaultPort } from './fault-port.js'
 import type { Machine } from './machine.js'
 import { HeaderWord } from './machine.js'
 
-export const enum FaultRecord {
-  /** Most faults of a batch. */
-  BatchMax = 64,
-  // Places in the array the addon fills (native/fault_record.h).
-  Entered = 0,
-  Returned = 1,
-  First = 2,
-  Size = 3,
-  Address = 0,
-  Flags = 1,
-  Thread = 2,
-}
-
-/** What one readFaults brought, and what became of it. Made once: the loop allocates nothing. */
-export class FaultBatch {
-  readonly records: Float64Array
-  readonly kinds: Int32Array
-
-  /** size: how many faults one read may bring; the addon reads as many as there is room for. */
-  constructor(size: number) {
-    this.records = new Float64Array(FaultRecord.First + size * FaultRecord.Size)
-    this.kinds = new Int32Array(size)
-  }
-
-  /** Nanoseconds: when the last readFaults was entered. */
-  get entered(): number {
-    return this.records[FaultRecord.Entered] as number
-  }
-
-  /** Nanoseconds: when it returned. */
-  get returned(): number {
-    return this.records[FaultRecord.Returned] as number
-  }
-
-  address(i: number): number {
-    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Address] as number
-  }
-
-  flags(i: number): number {
-    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Flags] as number
-  }
-
-  thread(i: number): number {
-    return this.records[FaultRecord.First + i * FaultRecord.Size + FaultRecord.Thread] as number
-  }
-}
-
 /**
+ * readAhead: the answer to the last fault may read the next batch.
  * Context: a fault worker, holding nothing; sleeps while entries are locked or a truncate is running.
  * Errors: whatever a bug throws; the caller declares the mount dead.
  */
-export function serveBatch(machine: Machine, batch: FaultBatch, count: number): void {
+export function serveBatch(machine: Machine, port: FaultPort, count: number, readAhead: boolean): void {
+  const { batch } = port
   // While someone listens each fault is served in one go: what was traced of an attempt cannot be taken back.
   const patient = machine.trace.isOn
   let blocked = 0
   for (let i = 0; i < count; i++) {
+    port.readAhead = readAhead && blocked === 0 && i === count - 1
     batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, patient)
     if (batch.kinds[i] === WOULD_BLOCK) blocked++
   }
+  port.readAhead = false
   for (let i = 0; blocked > 0 && i < count; i++) {
     if (batch.kinds[i] !== WOULD_BLOCK) continue
     batch.kinds[i] = serveOne(machine, batch, i, true)

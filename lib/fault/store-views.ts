@@ -14,7 +14,7 @@
  */
 import type { Addon } from '../binding/addon.js'
 import { type Errno, ErrorNumber } from '../errors.js'
-import { FaultRecord } from './serve-batch.js'
+import { FaultRecord } from './fault-batch.js'
 
 /** native/store_ranges.h */
 export const TRACED_START = 3 * 2 ** 44

@@ -21,17 +21,8 @@ import { VmaFlag, type VmaTable } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
 import { Pause } from '../sync/pause.js'
+import { type PageResolver, AddonResolver, Protect, Resolve } from './page-resolver.js'
 import { poisonPage } from './poison.js'
-
-/** Bits of the addon, compared by test/unit/binding/constants.test.ts. */
-const enum Resolve {
-  Wp = 1,
-}
-
-const enum Protect {
-  On = 1,
-  Off = 0,
-}
 
 const enum Pte {
   File = 1,
@@ -43,6 +34,8 @@ const SCAN_PAGES = 512
 export class UffdPageTable implements PageTable {
   readonly #pause = new Pause()
   readonly #entries = new Uint8Array(SCAN_PAGES)
+  /** Whom single pages are answered through; a fault worker has its port here. */
+  resolver: PageResolver
 
   constructor(
     private readonly addon: Addon,
@@ -55,18 +48,20 @@ export class UffdPageTable implements PageTable {
     private readonly slots: Slots,
     /** Microseconds that a fill from media takes on top: the mount option mediaLatency. */
     private readonly latency: number,
-  ) {}
+  ) {
+    this.resolver = new AddonResolver(addon, uffd)
+  }
 
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return this.#mapPrivateRead(vma, pgoff, source, address)
     const mode = writable ? 0 : Resolve.Wp
     let error = cached
-      ? this.addon.resolveContinue(this.uffd, address, Page.Size, mode)
+      ? this.resolver.continuePage(address, mode)
       : this.#copy(address, this.#sourceAddress(vma, pgoff, source), mode)
     if (cached && isAbsent(error)) error = this.#copy(address, this.#sourceAddress(vma, pgoff, source), mode)
     else if (!cached && error === -ErrorNumber.EEXIST) {
-      error = this.addon.resolveContinue(this.uffd, address, Page.Size, mode)
+      error = this.resolver.continuePage(address, mode)
     }
     if (error === -ErrorNumber.EEXIST) return writable ? this.makeWritable(vma, pgoff) : this.#retry(address)
     return this.#settle(error, address)
@@ -74,7 +69,7 @@ export class UffdPageTable implements PageTable {
 
   makeWritable(vma: number, pgoff: number): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
-    return this.#settle(this.addon.writeProtect(this.uffd, address, Page.Size, Protect.Off), address)
+    return this.#settle(this.resolver.unprotectPage(address), address)
   }
 
   mapPrivateCopy(vma: number, pgoff: number, source: PageSource): Errno {
@@ -170,7 +165,7 @@ export class UffdPageTable implements PageTable {
    * to later stores of others), so the cache is filled first and the page mapped from there, protected.
    */
   #mapPrivateRead(vma: number, pgoff: number, source: PageSource, address: number): Errno {
-    let error = this.addon.resolveContinue(this.uffd, address, Page.Size, Resolve.Wp)
+    let error = this.resolver.continuePage(address, Resolve.Wp)
     if (isAbsent(error)) {
       const inode = this.vmas.inodeOf(vma)
       const offset = pgoff * Page.Size
@@ -178,7 +173,7 @@ export class UffdPageTable implements PageTable {
       if (length <= 0) return this.#retry(address)
       const from = this.#sourceAddress(vma, pgoff, source)
       error = this.addon.writeFile(this.inodes.word(inode, InodeWord.CacheFd), from, length, offset)
-      if (error >= 0) error = this.addon.resolveContinue(this.uffd, address, Page.Size, Resolve.Wp)
+      if (error >= 0) error = this.resolver.continuePage(address, Resolve.Wp)
     }
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
   }
@@ -260,14 +255,12 @@ export class UffdPageTable implements PageTable {
     return 0
   }
 
-  /** EFAULT of COPY is the source: the media page cannot be read, which is no reason to try again. */
   #copy(address: number, from: number, mode: number): Errno {
-    return this.#copyRange(address, from, Page.Size, mode)
+    return failedSource(this.resolver.copyPage(address, from, mode))
   }
 
   #copyRange(address: number, from: number, length: number, mode: number): Errno {
-    const error = this.addon.resolveCopy(this.uffd, address, from, length, mode)
-    return error === -ErrorNumber.EFAULT ? -ErrorNumber.EIO : error
+    return failedSource(this.addon.resolveCopy(this.uffd, address, from, length, mode))
   }
 
   /** A mapping or page that is gone needs no answer but a wake: the access meets the host kernel's own verdict. */
@@ -280,4 +273,9 @@ export class UffdPageTable implements PageTable {
 /** What CONTINUE says when the cache has no such page, and every call when the mapping is gone. */
 function isAbsent(error: Errno): boolean {
   return error === -ErrorNumber.ENOENT || error === -ErrorNumber.EFAULT
+}
+
+/** EFAULT of COPY is the source: the media page cannot be read, which is no reason to try again. */
+function failedSource(error: Errno): Errno {
+  return error === -ErrorNumber.EFAULT ? -ErrorNumber.EIO : error
 }

@@ -86,10 +86,15 @@ export const enum InodeWord {
   NameLength = 48,
   /** UTF-8, 255 bytes, four to a word. */
   Name = 49,
+  /** Index of the last page, NO_PAGES for an empty file: what each fault asks, in one load. */
+  LastPage = 113,
   RecordSize = 128,
 }
 
 export const NAME_BYTES_MAX = 255
+
+/** Also the index of the last page there can be, so who finds it looks at the size. */
+const NO_PAGES = 0xffffffff
 
 export class InodeTable {
   static wordsFor(capacity: number): number {
@@ -132,12 +137,19 @@ export class InodeTable {
     const at = this.at(id)
     this.words.add(at + InodeWord.SizeSequence, 1)
     storeNumber(this.words, at + InodeWord.Size, size)
+    this.words.store(at + InodeWord.LastPage, Math.ceil(size / Page.Size) - 1)
     this.words.add(at + InodeWord.SizeSequence, 1)
   }
 
   /** Pages that lie at least partly inside the file. */
   pagesOf(id: number): number {
     return Math.ceil(this.sizeOf(id) / Page.Size)
+  }
+
+  /** Whether a page lies at least partly inside the file. Context: as sizeOf. */
+  hasPage(id: number, pgoff: number): boolean {
+    const last = this.words.load(this.at(id) + InodeWord.LastPage) >>> 0
+    return last === NO_PAGES ? pgoff < this.pagesOf(id) : pgoff <= last
   }
 
   /** Words set once while the inode is loading, constant while it is live. */

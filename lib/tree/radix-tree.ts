@@ -21,7 +21,8 @@
  *              shift 0   ┌ 0:D4 ┬ 1:Z4 ┬ …
  *
  * Locking: every method expects the lock of its tree (i_pages) held by the caller, and never sleeps under it except for
- * the pool mutex, a leaf, in a store that adds or removes nodes. Nothing is remembered between calls.
+ * the pool mutex, a leaf, in a store that adds or removes nodes. Nothing is remembered between calls here: a place is
+ * what a caller may remember.
  */
 import { BugError } from '../assert.js'
 import { Page } from '../constants.js'
@@ -76,8 +77,50 @@ export class RadixTree {
 
   /** The entry that answers for `index`, or NULL_ENTRY (xa_load). */
   load(root: number, index: number): Entry {
-    const place = this.#find(root, index)
-    return place === 0 ? NULL_ENTRY : this.#entryAt(place)
+    const place = this.placeOf(root, index)
+    return place === 0 ? NULL_ENTRY : this.entryAt(place)
+  }
+
+  /**
+   * The place of the entry that answers for `index`, 0 when it is null. Good while the tree's lock is held, and after
+   * that for who keeps the entry from being removed: nodes do not move.
+   */
+  placeOf(root: number, index: number): number {
+    if (index >>> 0 !== index) throw new BugError('not a page index', index)
+    const head = this.#words.get(root + RootWord.Head)
+    if (head === NULL_ENTRY) return 0
+    let id = nodeIdOf(head)
+    let node = this.pool.at(id)
+    let shift = this.#words.get(node + NodeWord.Shift)
+    if (!covers(shift + this.#bits, index)) return 0
+    while (shift >= 0) {
+      const offset = (index >>> shift) & this.#mask
+      const entry = this.#words.get(node + NodeWord.Slots + offset)
+      if (!isInternal(entry)) return entry === NULL_ENTRY ? 0 : (id << this.#bits) | offset
+      if (isSibling(entry)) return (id << this.#bits) | canonicalOffset(entry)
+      id = nodeIdOf(entry)
+      node = this.pool.at(id)
+      shift -= this.#bits
+    }
+    throw new BugError('node pointer in a leaf', { root, index })
+  }
+
+  entryAt(place: number): Entry {
+    return this.#words.get(this.pool.at(place >>> this.#bits) + NodeWord.Slots + (place & this.#mask))
+  }
+
+  /** Replace the entry at a place, of `index`, by one of the same order; it keeps its marks. */
+  replaceAt(_root: number, _index: number, place: number, entry: Entry): void {
+    this.#format.setSlot(this.pool.at(place >>> this.#bits), place & this.#mask, entry)
+  }
+
+  /**
+   * Fill a null range. Throws BugError when it is not. Return: the place, or -ENOMEM when the node pool is exhausted;
+   * then nothing has changed.
+   */
+  insert(root: number, index: number, order: number, entry: Entry): number {
+    this.#checkRange(root, index, order)
+    return this.#insert(root, index, order, entry)
   }
 
   /**
@@ -93,30 +136,35 @@ export class RadixTree {
       return 0
     }
     if (!isValue(entry) || orderOf(entry) !== order) this.#bug(root, 'not an entry of this order', index, order, entry)
-    const place = this.#find(root, index)
-    if (place === 0) return this.#insert(root, index, order, entry)
-    if (orderOf(this.#entryAt(place)) !== order) this.#bug(root, 'store over another order', index, order, entry)
-    this.#format.setSlot(this.pool.at(place >>> this.#bits), place & this.#mask, entry)
+    const place = this.placeOf(root, index)
+    if (place === 0) return Math.min(this.insert(root, index, order, entry), 0)
+    if (orderOf(this.entryAt(place)) !== order) this.#bug(root, 'store over another order', index, order, entry)
+    this.replaceAt(root, index, place, entry)
     return 0
   }
 
   /** Mark the whole entry that answers for `index` (K2). Throws BugError when there is none. */
   setMark(root: number, index: number, mark: Mark): void {
-    const place = this.#find(root, index)
+    const place = this.placeOf(root, index)
     if (place === 0) this.#bug(root, 'setMark of a null entry', index, 0, NULL_ENTRY)
+    this.setMarkAt(root, index, place, mark)
+  }
+
+  /** setMark of the entry at a place, of `index`. */
+  setMarkAt(root: number, _index: number, place: number, mark: Mark): void {
     raiseMarkUp(this.pool, root, place >>> this.#bits, place & this.#mask, mark)
   }
 
   /** Unmark the whole entry that answers for `index`. Throws BugError when there is none. */
   clearMark(root: number, index: number, mark: Mark): void {
-    const place = this.#find(root, index)
+    const place = this.placeOf(root, index)
     if (place === 0) this.#bug(root, 'clearMark of a null entry', index, 0, NULL_ENTRY)
     dropMarkUp(this.pool, root, place >>> this.#bits, place & this.#mask, mark)
   }
 
   /** Whether the entry that answers for `index` has the mark; false when there is no entry. */
   getMark(root: number, index: number, mark: Mark): boolean {
-    const place = this.#find(root, index)
+    const place = this.placeOf(root, index)
     return place !== 0 && this.#format.testMark(this.pool.at(place >>> this.#bits), mark, place & this.#mask)
   }
 
@@ -179,31 +227,6 @@ export class RadixTree {
     return count
   }
 
-  /** The place of the entry that answers for `index`, 0 when it is null. */
-  #find(root: number, index: number): number {
-    if (index >>> 0 !== index) throw new BugError('not a page index', index)
-    const head = this.#words.get(root + RootWord.Head)
-    if (head === NULL_ENTRY) return 0
-    let id = nodeIdOf(head)
-    let node = this.pool.at(id)
-    let shift = this.#words.get(node + NodeWord.Shift)
-    if (!covers(shift + this.#bits, index)) return 0
-    while (shift >= 0) {
-      const offset = (index >>> shift) & this.#mask
-      const entry = this.#words.get(node + NodeWord.Slots + offset)
-      if (!isInternal(entry)) return entry === NULL_ENTRY ? 0 : (id << this.#bits) | offset
-      if (isSibling(entry)) return (id << this.#bits) | canonicalOffset(entry)
-      id = nodeIdOf(entry)
-      node = this.pool.at(id)
-      shift -= this.#bits
-    }
-    throw new BugError('node pointer in a leaf', { root, index })
-  }
-
-  #entryAt(place: number): Entry {
-    return this.#words.get(this.pool.at(place >>> this.#bits) + NodeWord.Slots + (place & this.#mask))
-  }
-
   #insert(root: number, index: number, order: number, entry: Entry): number {
     const level = order === 0 ? 0 : this.#pmdLevel
     // An order-0 range is a single index, and that is known to be null.
@@ -217,16 +240,16 @@ export class RadixTree {
     for (let next = 1; next < slots; next++) this.#format.setSlot(node, first + next, siblingOf(first))
     this.#format.addCount(node, slots)
     this.#addCounts(root, order, 1)
-    return 0
+    return (id << this.#bits) | first
   }
 
   #erase(root: number, index: number, order: number): void {
-    const place = this.#find(root, index)
+    const place = this.placeOf(root, index)
     if (place === 0) {
       this.#checkNull(root, index, order, NULL_ENTRY)
       return
     }
-    if (orderOf(this.#entryAt(place)) !== order) this.#bug(root, 'erase of another order', index, order, NULL_ENTRY)
+    if (orderOf(this.entryAt(place)) !== order) this.#bug(root, 'erase of another order', index, order, NULL_ENTRY)
     const id = place >>> this.#bits
     const first = place & this.#mask
     dropMarkUp(this.pool, root, id, first, Mark.Dirty)

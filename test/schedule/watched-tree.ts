@@ -20,8 +20,26 @@ export class WatchedTree extends RadixTree {
   }
 
   override store(root: number, index: number, order: number, entry: Entry): number {
+    if (this.turnstile.active) this.#requireOwner(root, index, entry)
+    const result = super.store(root, index, order, entry)
+    if (this.turnstile.active && result === 0) this.#own(root, index, entry)
+    return result
+  }
+
+  override replaceAt(root: number, index: number, place: number, entry: Entry): void {
+    if (this.turnstile.active) this.#requireOwner(root, index, entry)
+    super.replaceAt(root, index, place, entry)
+    if (this.turnstile.active) this.#own(root, index, entry)
+  }
+
+  override insert(root: number, index: number, order: number, entry: Entry): number {
+    const place = super.insert(root, index, order, entry)
+    if (this.turnstile.active && place >= 0) this.#own(root, index, entry)
+    return place
+  }
+
+  #requireOwner(root: number, index: number, entry: Entry): void {
     const { turnstile, owners } = this
-    if (!turnstile.active) return super.store(root, index, order, entry)
     const before = this.load(root, index)
     const place = this.place(root, index)
     const me = turnstile.me + 1
@@ -32,14 +50,15 @@ export class WatchedTree extends RadixTree {
         turnstile.fail('unlock by a stranger', `thread ${me - 1} stores ${describeEntry(entry)} over ${what}`)
       }
     }
-    const result = super.store(root, index, order, entry)
-    if (result === 0) owners[place] = isLocked(entry) ? me : 0
-    if (entry !== NULL_ENTRY) this.#requireCleanHole(root, index, entry)
-    return result
   }
 
-  override setMark(root: number, index: number, mark: Mark): void {
-    super.setMark(root, index, mark)
+  #own(root: number, index: number, entry: Entry): void {
+    this.owners[this.place(root, index)] = isLocked(entry) ? this.turnstile.me + 1 : 0
+    if (entry !== NULL_ENTRY) this.#requireCleanHole(root, index, entry)
+  }
+
+  override setMarkAt(root: number, index: number, place: number, mark: Mark): void {
+    super.setMarkAt(root, index, place, mark)
     if (this.turnstile.active) this.#requireCleanHole(root, index, this.load(root, index))
   }
 

@@ -7,6 +7,8 @@ import type { LockingName } from '../../lib/config.js'
 import { Page } from '../../lib/constants.js'
 import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from '../../lib/dax/grab-entry.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
+import { CurrentFault } from '../../lib/dax/fault-context.js'
+import { HeldEntry } from '../../lib/dax/held-entry.js'
 import { FLAVOURS } from '../../lib/dax/flavour.js'
 import { LOCKING_POLICIES } from '../../lib/dax/locking-policies.js'
 import { BlockCursor, BlockMap, BlockState } from '../../lib/media/block-map.js'
@@ -192,6 +194,8 @@ export function attachSmall(
     tree: makeTree(nodePool),
     blocks: new BlockMap(new ExtentTree(words, extentPool), pfns),
     blockCursor: new BlockCursor(),
+    fault: new CurrentFault(),
+    held: new HeldEntry(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, sizes.pendingLines, threads, inodes, media),

@@ -9,7 +9,9 @@ import { addon } from '../../../lib/binding/load.js'
 import { addonPaths } from '../../../lib/binding/locate.js'
 import { missingNeeds, probe } from '../../../lib/binding/probe.js'
 import { Page } from '../../../lib/constants.js'
-import { FaultRecord } from '../../../lib/fault/serve-batch.js'
+import { FaultRecord } from '../../../lib/fault/fault-batch.js'
+import { PortOperation, PortWord } from '../../../lib/fault/fault-port.js'
+import { Protect, Resolve } from '../../../lib/fault/page-resolver.js'
 import { TRACED_END, TRACED_START } from '../../../lib/fault/store-views.js'
 import { FaultThread } from '../../support/fault-thread.js'
 
@@ -30,9 +32,13 @@ describe('the addon', () => {
       TRACED_START,
       TRACED_END,
       STORE_VIEW_DISTANCE: TRACED_END - TRACED_START,
-      RESOLVE_WP: 1,
+      PORT_RECORDS: PortWord.Records,
+      PORT_COPY: PortOperation.Copy,
+      PORT_CONTINUE: PortOperation.Continue,
+      PORT_UNPROTECT: PortOperation.Unprotect,
+      RESOLVE_WP: Resolve.Wp,
       RESOLVE_DONTWAKE: 2,
-      PROTECT_WP: 1,
+      PROTECT_WP: Protect.On,
       PTE_FILE: 1,
       PTE_ANON: 2,
       PTE_WP: 4,
