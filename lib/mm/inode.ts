@@ -55,7 +55,7 @@ export const enum InodeWord {
   /** Bumped for each writeback error; open files report what is newer than what they saw (errseq). */
   ErrorSequence = 3,
   ErrorNumber = 4,
-  /** How often mtime and ctime were set: two changes within a clock tick can be told apart. */
+  /** How often mtime and ctime, and ctime alone, were set: two changes within a clock tick can be told apart. */
   ModifiedCount = 5,
   ChangedCount = 19,
   Rwsem = 6,
@@ -183,11 +183,15 @@ export class InodeTable {
 
   /** file_update_time: mtime and ctime. */
   touchTimes(id: number, modified = true): void {
+    const { words } = this
+    const at = this.at(id)
     const now = Date.now()
-    if (modified) storeNumber(this.words, this.at(id) + InodeWord.ModifiedTime, now)
-    storeNumber(this.words, this.at(id) + InodeWord.ChangedTime, now)
-    this.words.add(this.at(id) + InodeWord.ChangedCount, 1)
-    if (modified) this.words.add(this.at(id) + InodeWord.ModifiedCount, 1)
+    // Once a millisecond is enough. Plain reads: what another thread is storing now is the present time too.
+    if (modified && getNumber(words, at + InodeWord.ModifiedTime) !== now) {
+      storeNumber(words, at + InodeWord.ModifiedTime, now)
+    }
+    if (getNumber(words, at + InodeWord.ChangedTime) !== now) storeNumber(words, at + InodeWord.ChangedTime, now)
+    words.add(at + (modified ? InodeWord.ModifiedCount : InodeWord.ChangedCount), 1)
   }
 
   /** mapping_set_error: remember a failed writeback for every open file to report once. */

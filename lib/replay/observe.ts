@@ -81,7 +81,7 @@ export class Observer {
   }
 
   #changed(inode: number): number {
-    return this.#machine.inodes.word(inode, InodeWord.ChangedCount)
+    return this.#modified(inode) + this.#machine.inodes.word(inode, InodeWord.ChangedCount)
   }
 }
 
