@@ -57,6 +57,15 @@
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
     },
     {
+      # Runs a program without some system calls, for the tests of what is said then.
+      'target_name': 'deny',
+      'type': 'executable',
+      'sources': ['native/test/deny.cc'],
+      'defines': ['_GNU_SOURCE'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
+    },
+    {
       # The yardstick of the fault benchmarks: the same kernel work without Node.
       'target_name': 'c_handler',
       'type': 'executable',

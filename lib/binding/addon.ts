@@ -18,6 +18,8 @@ export interface UserfaultfdAttempt {
   readonly ok: boolean
   /** errno name when it failed. */
   readonly code?: string
+  /** When it did not: uffdio_api.features of this kernel. */
+  readonly features?: number
 }
 
 export interface Userfaultfd {

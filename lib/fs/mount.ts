@@ -2,6 +2,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { requireString } from '../args.js'
 import { addon } from '../binding/load.js'
+import { explainRefusal } from '../binding/refusal.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
@@ -59,8 +60,20 @@ export function mount(path: string, options?: MountOptions): Pmem {
     closeStoreTrace(addon, log)
     addon.closeFd(pool.lock)
     addon.closeFd(pool.directory)
-    throw hostError(error, 'mount', pool.root)
+    throw refusalOf(error, pool.root)
   }
+}
+
+/** An error of mount in the words of its user: without what it needs of userfaultfd why, and the ways out. */
+function refusalOf(error: unknown, root: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error
+  if (error.syscall === 'UFFDIO_API') {
+    const feature = /userfaultfd feature .*/.exec(error.message)?.[0]
+    if (feature !== undefined) return new PmemError('ENOTSUP', 'mount', `this kernel lacks it: ${feature}`, root)
+  }
+  if (error.syscall !== 'userfaultfd' || !('errno' in error)) return hostError(error, 'mount', root)
+  const { reason, waysOut } = explainRefusal(addon.probeUserfaultfd())
+  return new PmemError(-Math.abs(error.errno as number), 'mount', `${reason}; mend: ${waysOut.join('; or: ')}`, root)
 }
 
 /**
