@@ -18,6 +18,7 @@
         'native/store_opcode.cc',
         'native/store_ranges.cc',
         'native/sys_error.cc',
+        'native/thread_end.cc',
         'native/tracer.cc',
         'native/tracer_signals.cc',
         'native/uffd.cc',

@@ -104,6 +104,25 @@ export interface Addon {
   writeProtect(uffd: number, address: number, length: number, mode: number): Errno
   wakeRange(uffd: number, address: number, length: number): Errno
 
+  // thread_end.cc
+  /**
+   * When this thread's environment ends and the word at `state` is not `closed`: the word becomes `dead` if it was
+   * `live`, what ownCache named is cut to nothing, the userfaultfd lets go of everyone, and with at most one user (the
+   * word at `users`) the pool's lock is released. Forgotten when the userfaultfd is closed.
+   */
+  serveFromHere(
+    uffd: number,
+    lock: number,
+    words: Int32Array,
+    state: number,
+    users: number,
+    live: number,
+    dead: number,
+    closed: number,
+  ): void
+  /** A memfd of the mount with this userfaultfd; until it is closed. */
+  ownCache(uffd: number, cache: number): void
+
   // mapping.cc
   /** A sealed-against-nothing memfd of `size` bytes, close-on-exec. */
   createMemfd(name: string, size: number): number

@@ -14,6 +14,7 @@
  * Process-wide things that C++ knows by number (descriptors, addresses) are words of the header or of inodes, so that
  * any thread of the process can use them.
  */
+import { writeSync } from 'node:fs'
 import { assert } from '../assert.js'
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
@@ -40,6 +41,7 @@ import { getNumber } from '../sync/wide.js'
 import { TraceRing } from '../trace/trace-ring.js'
 import { NodePool } from '../tree/node-pool.js'
 import { RadixTree } from '../tree/radix-tree.js'
+import { lossOf } from './lost-thread.js'
 import { withStoreViews } from './store-views.js'
 import { UffdPageTable } from './uffd-page-table.js'
 
@@ -164,6 +166,10 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     at: HeaderWord.State,
     value: MachineState.Dead,
     error: () => new PmemError('EIO', 'wait', `the mount is dead: ${deathReason(words)}`),
+    suspect: () => {
+      const loss = lossOf(words, threads)
+      if (loss !== undefined) declareDead(words, loss)
+    },
   })
   const threads = new Threads(words, layout.threads, config.maxThreads)
   const self = threads.attach(addon.threadId())
@@ -229,6 +235,13 @@ export function markDead(words: SharedWords, reason: string): void {
   words.store(HeaderWord.DeathLength, bytes.length)
 }
 
+/** markDead, and say so on stderr. Context: any thread; needs no event loop. */
+export function declareDead(words: SharedWords, reason: string): void {
+  if (words.load(HeaderWord.State) !== MachineState.Live) return
+  writeSync(2, `faultline: ${reason}; the mount is unusable from now on\n`)
+  markDead(words, reason)
+}
+
 /** Has the fault handler failed? Locks it held are held for ever then: waiting for one is an EIO. */
 export function isDead(words: SharedWords): boolean {
   return words.load(HeaderWord.State) === MachineState.Dead
@@ -237,6 +250,8 @@ export function isDead(words: SharedWords): boolean {
 /** Why the mount is dead. */
 export function deathReason(words: SharedWords): string {
   const bytes = new Uint8Array(words.load(HeaderWord.DeathLength))
+  // The addon, which has no words for it, has set the state: native/thread_end.cc.
+  if (bytes.length === 0) return 'the thread that mounted the pool was terminated'
   for (let i = 0; i < bytes.length; i++) bytes[i] = words.load(HeaderWord.Death + (i >> 2)) >>> ((i & 3) * 8)
   return new TextDecoder().decode(bytes)
 }

@@ -260,7 +260,9 @@ export class DaxFile implements Disposable {
     if (!this.#open) return
     this.#open = false
     this.#owner.fileClosed(this)
-    putInode(this.#owner.calls.machine, this.#inode)
+    this.#owner.calls.within('close', (machine) => {
+      putInode(machine, this.#inode)
+    })
   }
 
   [Symbol.dispose](): void {

@@ -234,6 +234,7 @@ function mapInode(machine: Machine, inode: number, request: OpenRequest, size: n
   const reserve = Math.ceil(wanted / Page.PmdSize) * Page.PmdSize
   const cache = addon.createMemfd(`faultline:${request.name}`.slice(0, 200), size)
   inodes.setWord(inode, InodeWord.CacheFd, cache)
+  addon.ownCache(machine.words.load(HeaderWord.Uffd), cache)
   inodes.setNumber(inode, InodeWord.Reserve, reserve)
   const readWrite = flag(c, 'PROT_READ') | flag(c, 'PROT_WRITE')
   inodes.setNumber(inode, InodeWord.CacheBase, addon.mapFile(cache, 0, reserve, readWrite, true))

@@ -39,6 +39,16 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.StopEvent, stop)
     words.store(HeaderWord.PoolDirectory, pool.directory)
     words.store(HeaderWord.PoolLock, pool.lock)
+    addon.serveFromHere(
+      uffd,
+      pool.lock,
+      new Int32Array(buffer),
+      HeaderWord.State,
+      HeaderWord.Users,
+      MachineState.Live,
+      MachineState.Dead,
+      MachineState.Closed,
+    )
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
