@@ -216,6 +216,23 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   }
 }
 
+/** What can be looked at without a part in the mount. */
+export type WatchedMachine = Pick<Machine, 'words' | 'threads' | 'inodes' | 'tree'>
+
+/** A mount for a thread that only looks at it, and may do so when nothing in it moves: it claims no thread record. */
+export function openWatched(handle: MachineHandle): WatchedMachine {
+  const { buffer, config } = handle
+  const layout = layoutOf(config)
+  const words = new AtomicWords(buffer)
+  const nodes = new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits)
+  return {
+    words,
+    threads: new Threads(words, layout.threads, config.maxThreads),
+    inodes: new InodeTable(words, layout.inodes, config.maxFiles),
+    tree: new RadixTree(nodes),
+  }
+}
+
 /** The trace of a mount and the names of its files, for a thread that only watches: it claims no thread record. */
 export function openTrace(handle: MachineHandle): { trace: TraceRing; inodes: InodeTable } {
   const { buffer, config } = handle

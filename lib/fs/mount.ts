@@ -7,6 +7,7 @@ import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
+import { watchMount } from '../fault/watchdog.js'
 import { HeaderWord, MAGIC, MachineState, createMachineBuffer, openMachine } from '../fault/machine.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
@@ -60,6 +61,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
+    watchMount(machine.handle)
     return new Pmem(machine, true)
   } catch (error) {
     if (stop >= 0) {
