@@ -83,8 +83,8 @@ export interface MountOptions {
    */
   domain?: 'adr' | 'eadr'
   /**
-   * Seconds after which a page fault that is not answered, or a call that does not return, is told once, on stderr, with
-   * who holds what: 'warning FAULTLINE_STUCK'. Default 5; 0: never, and there is no thread that watches.
+   * Seconds after which a page fault that is not answered, or a call that does not return, is told once, on stderr,
+   * with who holds what: 'warning FAULTLINE_STUCK'. Default 5; 0: never, and there is no thread that watches.
    */
   watchdog?: number
   /** Trace records kept for slow readers, a power of two. Default 16384. */
