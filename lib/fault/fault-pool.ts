@@ -1,9 +1,10 @@
 /** Starting and stopping the fault workers of a mount. */
 import { Worker } from 'node:worker_threads'
+import { writeSync } from 'node:fs'
 import { PmemError } from '../errors.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { lostWorkers } from './lost-thread.js'
-import { HeaderWord, type Machine } from './machine.js'
+import { HeaderWord, type Machine, type MachineHandle } from './machine.js'
 
 /** Generous: a loaded machine starts a thread in tens of milliseconds. */
 const START_TIMEOUT_MS = 30_000
@@ -16,23 +17,40 @@ const LOST_CHECK_MS = 100
  * it puts to sleep may be the one whose event loop a late import needs.
  *
  * Context: sleeps; the calling thread's event loop is not needed.
- * Errors: ETIMEDOUT when they do not come up.
+ * Errors: EAGAIN when the host gives no thread, ETIMEDOUT when they do not come up; none is left running then.
  */
 export function startFaultWorkers(machine: Machine): void {
-  const { handle } = machine
+  const { words, addon, handle } = machine
   const { faultWorkers } = handle.config
-  for (let i = 0; i < faultWorkers; i++) {
-    const worker = new Worker(new URL('./fault-worker.js', import.meta.url), {
-      workerData: handle,
-      name: `faultline fault worker ${i + 1}`,
-      // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
-      execArgv: [],
-      env: process.env,
-    })
-    // A forgotten mount must not keep the process alive.
-    worker.unref()
+  let started = 0
+  try {
+    for (; started < faultWorkers; started++) startFaultWorker(handle, started + 1)
+    waitFor(machine, HeaderWord.WorkersReady, faultWorkers, START_TIMEOUT_MS)
+  } catch (error) {
+    // Who comes up must not be left with descriptors that are closed under it.
+    addon.signalEvent(words.load(HeaderWord.StopEvent))
+    waitFor(machine, HeaderWord.WorkersGone, started, STOP_TIMEOUT_MS)
+    if (error instanceof PmemError) throw error
+    throw noThread((error as Error).message, handle.root)
   }
-  waitFor(machine, HeaderWord.WorkersReady, faultWorkers, START_TIMEOUT_MS)
+}
+
+function noThread(why: string, root: string): PmemError {
+  const mend = "raise ulimit -u, ulimit -n or the cgroup's pids.max"
+  return new PmemError('EAGAIN', 'mount', `no thread for page faults (${why}): ${mend}`, root)
+}
+
+function startFaultWorker(handle: MachineHandle, number: number): void {
+  const worker = new Worker(new URL('./fault-thread.js', import.meta.url), {
+    workerData: handle,
+    name: `faultline fault worker ${number}`,
+    // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
+    execArgv: [],
+    env: process.env,
+  })
+  worker.on('error', (error) => writeSync(2, `faultline: a thread for page faults has ended: ${String(error)}\n`))
+  // A forgotten mount must not keep the process alive.
+  worker.unref()
 }
 
 /** Context: sleeps until every worker has left its loop; nothing may fault afterwards. */
@@ -55,6 +73,7 @@ function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: 
       const what = stopping ? 'stop' : 'start'
       throw new PmemError('ETIMEDOUT', 'mount', `only ${now} of ${target} fault workers did ${what} in time`)
     }
+    if (!stopping && words.load(HeaderWord.WorkersFailed) > 0) throw noThread('it could not start', machine.handle.root)
     if (words.wait(word, now, Math.min(left, LOST_CHECK_MS))) continue
     if (stopping && now + lostWorkers(words, machine.threads) >= target) return
   }

@@ -64,6 +64,8 @@ export const enum HeaderWord {
   /** Wait words of mount and close: fault workers that are serving, and that have left. */
   WorkersReady = 5,
   WorkersGone = 6,
+  /** Fault workers that could not even start. */
+  WorkersFailed = 7,
   /** Two words, a reader-writer semaphore: system calls read, crash and close write. */
   Freeze = 8,
   /** Mutex over the inode table: open, close, unlink. */
@@ -147,7 +149,7 @@ export interface Machine extends Kernel {
 export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   assert(Counter.Count <= COUNTERS_MAX, 'more counters than a thread record has room for')
   const layout = layoutOf(config)
-  const buffer = new SharedArrayBuffer(layout.words * 4)
+  const buffer = allocate(layout.words * 4)
   const words = new AtomicWords(buffer)
   words.set(HeaderWord.Magic, MAGIC)
   new PfnAllocator(words, layout.pfns, config.capacityPages).initialise()
@@ -155,6 +157,17 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits).initialise()
   words.set(HeaderWord.FaultFuse, config.throwAtFault)
   return buffer
+}
+
+/** Errors: ENOMEM. */
+function allocate(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes)
+  } catch {
+    const size = `${Math.ceil(bytes / 2 ** 20)} MiB`
+    const reason = `no ${size} of address space for tables: raise ulimit -v, or lower capacity or maxTreeNodes`
+    throw new PmemError('ENOMEM', 'mount', reason)
+  }
 }
 
 /** The machine as the calling thread sees it; claims a thread record. Errors: EAGAIN when there is none. */

@@ -21,17 +21,24 @@ let thread: Worker | undefined
 /** Context: needs no event loop of the calling thread. A mount that is closed is forgotten. */
 export function watchMount(handle: MachineHandle): void {
   if (handle.config.watchdogMs === 0) return
-  if (thread === undefined) {
-    thread = new Worker(new URL('./watchdog-thread.js', import.meta.url), {
+  thread ??= startThread()
+  thread?.postMessage(handle)
+}
+
+/** Return: undefined when the host gives no thread: then nothing is told, and nothing else is lost. */
+function startThread(): Worker | undefined {
+  try {
+    const worker = new Worker(new URL('./watchdog-thread.js', import.meta.url), {
       name: 'faultline watchdog',
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1 },
     })
-    thread.unref()
-    // Without a watchdog nothing is told, and nothing else is lost.
-    thread.on('error', () => (thread = undefined))
+    worker.unref()
+    worker.on('error', () => (thread = undefined))
+    return worker
+  } catch {
+    return undefined
   }
-  thread.postMessage(handle)
 }
 
 /** The watchdog's own side. */

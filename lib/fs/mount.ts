@@ -1,6 +1,7 @@
 /** Mounting a pool, and attaching to a mount of another thread. */
 import { isAbsolute, resolve } from 'node:path'
 import { requireString } from '../args.js'
+import { SHARED_REASON, SHARED_REMEDY, sharedFileSystemOf } from '../binding/file-system.js'
 import { addon } from '../binding/load.js'
 import { explainRefusal } from '../binding/refusal.js'
 import { type MountOptions, resolveConfig } from '../config.js'
@@ -52,6 +53,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     )
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
+    warnShared(pool.root)
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
     setNumber(words, HeaderWord.StoreLog, log)
     const machine = openMachine(addon, { buffer, config, root: pool.root })
@@ -109,6 +111,16 @@ export function attach(handle: MountHandle): Pmem {
     words.add(HeaderWord.Users, -1)
     throw error
   }
+}
+
+/** A pool on a file system of other hosts is let be, for tests and demonstrations; nothing about it can be promised. */
+function warnShared(root: string): void {
+  const shared = sharedFileSystemOf(root)
+  if (shared === undefined) return
+  process.emitWarning(`the pool '${root}' is on ${shared}: ${SHARED_REASON}; ${SHARED_REMEDY}`, {
+    type: 'FaultlineWarning',
+    code: 'FAULTLINE_SHARED_POOL',
+  })
 }
 
 let warned = false
