@@ -19,6 +19,7 @@
         'native/store_opcode.cc',
         'native/store_ranges.cc',
         'native/sys_error.cc',
+        'native/thread_end.cc',
         'native/tracer.cc',
         'native/tracer_signals.cc',
         'native/uffd.cc',
@@ -54,6 +55,15 @@
       'defines': ['_GNU_SOURCE', 'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
       'cflags!': ['-O3', '-Wno-unused-parameter'],
       'cflags': ['-O2', '-fvisibility=hidden'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
+    },
+    {
+      # Runs a program without some system calls, for the tests of what is said then.
+      'target_name': 'deny',
+      'type': 'executable',
+      'sources': ['native/test/deny.cc'],
+      'defines': ['_GNU_SOURCE'],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
     },

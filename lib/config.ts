@@ -12,6 +12,8 @@ import {
   requireOptions,
   requireRange,
   requireSize,
+  wrongRange,
+  wrongType,
 } from './args.js'
 import { Page, PFN_LIMIT } from './constants.js'
 
@@ -80,6 +82,11 @@ export interface MountOptions {
    * always as on 'adr'.
    */
   domain?: 'adr' | 'eadr'
+  /**
+   * Seconds after which a page fault that is not answered, or a call that does not return, is told once, on stderr,
+   * with who holds what: 'warning FAULTLINE_STUCK'. Default 5; 0: never, and there is no thread that watches.
+   */
+  watchdog?: number
   /** Trace records kept for slow readers, a power of two. Default 16384. */
   maxTraceRecords?: number
   /** Faults on purpose, for tests of what a failure does to the program. */
@@ -98,6 +105,7 @@ export const LOCKING_NAMES = ['entry', 'range', 'inode'] as const
 export type LockingName = (typeof LOCKING_NAMES)[number]
 
 export const FAULT_BATCH_MAX = 64
+const WATCHDOG_MAX_S = 3600
 /** A second: longer, and a fault looks like a hang. */
 const MEDIA_LATENCY_MAX = 1_000_000
 
@@ -123,6 +131,8 @@ export interface MountConfig {
   /** Microseconds. */
   readonly mediaLatency: number
   readonly maxTraceRecords: number
+  /** Milliseconds; 0: nobody watches. */
+  readonly watchdogMs: number
   readonly traced: boolean
   readonly storeLogBytes: number
   readonly eadr: boolean
@@ -147,6 +157,7 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'faultBatch',
   'mediaLatency',
   'maxTraceRecords',
+  'watchdog',
   'stores',
   'storeLogSize',
   'domain',
@@ -182,6 +193,7 @@ export function resolveConfig(options: unknown): MountConfig {
     locking: resolveLocking(given.locking),
     faultBatch: requireRange('faultBatch', given.faultBatch ?? FAULT_BATCH_MAX, 1, FAULT_BATCH_MAX),
     mediaLatency: requireRange('mediaLatency', given.mediaLatency ?? 0, 0, MEDIA_LATENCY_MAX, 'microseconds'),
+    watchdogMs: requireSeconds('watchdog', given.watchdog ?? 5) * 1000,
     maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
     traced: requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced',
     storeLogBytes: requireRange(
@@ -199,6 +211,12 @@ export function resolveConfig(options: unknown): MountConfig {
 function resolveLocking(given: unknown): LockingName {
   if (given !== undefined) return requireOneOf('locking', given, LOCKING_NAMES)
   return requireOneOf('FAULTLINE_LOCKING', process.env['FAULTLINE_LOCKING'] ?? 'entry', LOCKING_NAMES)
+}
+
+function requireSeconds(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= WATCHDOG_MAX_S) return value
+  if (typeof value !== 'number') throw wrongType(name, 'a number of seconds', value)
+  throw wrongRange(name, `from 0 to ${WATCHDOG_MAX_S} seconds`, value)
 }
 
 function requirePowerOfTwo(name: string, value: unknown): number {

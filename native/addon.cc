@@ -10,6 +10,7 @@
 #include "signal_guard.h"
 #include "store_lock.h"
 #include "store_log.h"
+#include "thread_end.h"
 #include "tracer.h"
 #include "uffd.h"
 #include "uffd_resolve.h"
@@ -18,7 +19,8 @@
  * The addon: mechanism only, typed for JS in lib/binding/addon.ts. No threads, no queues, no policy.
  *
  * It is loaded once in every environment (main thread, Workers) that uses it. What an environment owns is in
- * Environment; the signal handlers and the tracer's lock and ranges are the only things of the process.
+ * Environment; the signal handlers, the tracer's lock and ranges, and what has to be undone when a thread ends without
+ * a word (thread_end.cc), are the only things of the process.
  */
 namespace faultline {
 
@@ -56,6 +58,9 @@ constexpr Function kFunctions[] = {
     FUNCTION(resolvePoison),
     FUNCTION(writeProtect),
     FUNCTION(wakeRange),
+
+    FUNCTION(serveFromHere),
+    FUNCTION(ownCache),
 
     FUNCTION(createMemfd),
     FUNCTION(mapFile),

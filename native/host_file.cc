@@ -12,6 +12,7 @@
 #include "args.h"
 #include "result.h"
 #include "sys_error.h"
+#include "thread_end.h"
 
 namespace faultline {
 
@@ -109,7 +110,7 @@ napi_value closeFd(napi_env env, napi_callback_info info) {
   Args args(env, info, "closeFd");
   const int fd = args.integer(0);
   if (!args.ok()) return nullptr;
-  const int result = close(fd);
+  const int result = closeOwned(fd);
   return result == -1 && errno == EINTR ? undefined(env) : undefinedOrThrow(env, result, "close");
 }
 

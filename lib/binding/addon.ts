@@ -18,6 +18,8 @@ export interface UserfaultfdAttempt {
   readonly ok: boolean
   /** errno name when it failed. */
   readonly code?: string
+  /** When it did not: uffdio_api.features of this kernel. */
+  readonly features?: number
 }
 
 export interface Userfaultfd {
@@ -115,6 +117,25 @@ export interface Addon {
   /** mode: PROTECT_WP sets protection, 0 removes it (and wakes, unless RESOLVE_DONTWAKE). */
   writeProtect(uffd: number, address: number, length: number, mode: number): Errno
   wakeRange(uffd: number, address: number, length: number): Errno
+
+  // thread_end.cc
+  /**
+   * When this thread's environment ends and the word at `state` is not `closed`: the word becomes `dead` if it was
+   * `live`, what ownCache named is cut to nothing, the userfaultfd lets go of everyone, and with at most one user (the
+   * word at `users`) the pool's lock is released. Forgotten when the userfaultfd is closed.
+   */
+  serveFromHere(
+    uffd: number,
+    lock: number,
+    words: Int32Array,
+    state: number,
+    users: number,
+    live: number,
+    dead: number,
+    closed: number,
+  ): void
+  /** A memfd of the mount with this userfaultfd; until it is closed. */
+  ownCache(uffd: number, cache: number): void
 
   // mapping.cc
   /** A sealed-against-nothing memfd of `size` bytes, close-on-exec. */

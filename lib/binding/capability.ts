@@ -8,7 +8,7 @@ export interface Capability {
   readonly detail: string
   /** Why it is missing, or what is lost without it. */
   readonly reason?: string
-  /** What to do: a command where there is one. */
+  /** What to do: a command where there is one; several ways out are a line each. */
   readonly remedy?: string
 }
 

@@ -3,6 +3,7 @@ import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Addon } from './addon.js'
 import { type Capability, missing, present } from './capability.js'
+import { SHARED_REASON, SHARED_REMEDY, sharedFileSystemOf } from './file-system.js'
 
 const PIECE = 65536
 const FILE_SYSTEMS = 'put the pool on ext4, xfs, btrfs or tmpfs'
@@ -16,13 +17,19 @@ export function probeFolder(addon: Addon, pool: string): Capability[] {
     folder = addon.openDirectory(pool)
     file = addon.openBeneath(folder, name, O_CREAT | O_EXCL | O_RDWR, 0o600)
     unlinkSync(join(pool, name))
-    return [present('pool directory', true, pool), ...holeRows(addon, file)]
+    return [present('pool directory', true, pool), localRow(pool), ...holeRows(addon, file)]
   } catch (error) {
     return [missing('pool directory', true, pool, (error as Error).message, 'make it a directory you can write to')]
   } finally {
     if (file !== -1) addon.closeFd(file)
     if (folder !== -1) addon.closeFd(folder)
   }
+}
+
+function localRow(pool: string): Capability {
+  const shared = sharedFileSystemOf(pool)
+  if (shared === undefined) return present('local file system', false, 'yes')
+  return missing('local file system', false, shared, SHARED_REASON, SHARED_REMEDY)
 }
 
 /** Three pieces of data, the middle one punched out: it must give its blocks back and be seen as a hole. */

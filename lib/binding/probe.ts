@@ -3,10 +3,11 @@
  *
  * Nothing here throws for a missing capability, and nothing is left open.
  */
-import type { Addon, Userfaultfd, UserfaultfdAttempt } from './addon.js'
+import type { Addon, UserfaultfdAttempt } from './addon.js'
 import { type Capability, missing, present } from './capability.js'
 import { loadAddon } from './locate.js'
 import { probeHost } from './probe-host.js'
+import { explainRefusal } from './refusal.js'
 import { probeFolder } from './probe-folder.js'
 
 export type { Capability } from './capability.js'
@@ -16,6 +17,8 @@ export type { Capability } from './capability.js'
  * Context: any thread; opens and closes a few descriptors, writes one temporary file in `pool`.
  */
 export function probe(pool?: string): Capability[] {
+  const architecture = architectureRow(process.arch)
+  if (!architecture.ok) return [architecture]
   let addon: Addon
   try {
     addon = loadAddon()
@@ -26,16 +29,22 @@ export function probe(pool?: string): Capability[] {
   return pool === undefined ? rows : [...rows, ...probeFolder(addon, pool)]
 }
 
+/** Where the addon cannot even be built, that is all there is to say. */
+export function architectureRow(name: string): Capability {
+  if (name === 'x64') return present('architecture', true, 'x86-64')
+  const reason = 'cache lines are flushed, and stores decoded, by the instructions of x86-64'
+  return missing('architecture', true, name, reason, 'use an x86-64 machine, or an emulator of one')
+}
+
 /** What mounting needs and this machine lacks: empty when all is well. */
 export function missingNeeds(capabilities: readonly Capability[]): Capability[] {
   return capabilities.filter((capability) => capability.needed && !capability.ok)
 }
 
-const REMEDY_BY_CODE: Readonly<Record<string, string>> = {
-  ENOSYS:
-    'use a kernel built with CONFIG_USERFAULTFD=y, and a container runtime whose seccomp profile allows userfaultfd',
-  EPERM: 'run as root, or: sudo setfacl -m u:$USER:rw /dev/userfaultfd (or: sudo sysctl vm.unprivileged_userfaultfd=1)',
+/** What mends a device that cannot be opened. */
+const DEVICE_REMEDY: Readonly<Record<string, string>> = {
   EACCES: 'sudo setfacl -m u:$USER:rw /dev/userfaultfd',
+  EPERM: 'sudo setfacl -m u:$USER:rw /dev/userfaultfd',
   ENOENT: 'use Linux 6.1 or later for /dev/userfaultfd; in a container: --device /dev/userfaultfd',
 }
 
@@ -44,15 +53,14 @@ function probeUserfaultfd(addon: Addon): Capability[] {
   const detail = attempts.map(describeAttempt).join(', ')
   const working = attempts.find((attempt) => attempt.ok)
   if (working === undefined) {
-    const code = attempts.find((attempt) => attempt.way === 'syscall')?.code ?? 'ENOSYS'
-    const remedy = REMEDY_BY_CODE[code] ?? 'see userfaultfd(2)'
-    return [missing('userfaultfd', true, detail, `no way to open one works (${code})`, remedy)]
+    const { reason, waysOut } = explainRefusal(attempts)
+    return [missing('userfaultfd', true, detail, reason, waysOut.join('\n'))]
   }
   return [
     present('userfaultfd', true, detail),
     ...attempts.filter((attempt) => attempt.way === 'device').map(deviceRow),
     kernelModeRow(working),
-    ...featureRows(addon),
+    ...featureRows(addon, working.features ?? 0),
   ]
 }
 
@@ -68,7 +76,7 @@ function deviceRow(attempt: UserfaultfdAttempt): Capability {
     false,
     code,
     'the device gives unprivileged users full userfaultfds',
-    REMEDY_BY_CODE[code] ?? 'see userfaultfd(2)',
+    DEVICE_REMEDY[code] ?? 'see userfaultfd(2)',
   )
 }
 
@@ -86,23 +94,14 @@ function kernelModeRow(working: UserfaultfdAttempt): Capability {
 /** What is lost without a feature that is not needed. */
 const LOSS: Readonly<Record<string, string>> = {
   EXACT_ADDRESS: 'nothing: faults are handled by page',
-  POISON: 'memory failure and a dead fault worker cannot be turned into SIGBUS',
   WP_ASYNC: 'no dirty tracking by the kernel itself (first store to a clean page costs a fault)',
   MOVE: 'nothing today: pages are not moved',
 }
 
-function featureRows(addon: Addon): Capability[] {
-  let opened: Userfaultfd
-  try {
-    opened = addon.openUserfaultfd()
-  } catch (error) {
-    const { message } = error as Error
-    return [missing('userfaultfd features', true, 'handshake failed', message, 'use Linux 6.4 or later')]
-  }
-  addon.closeFd(opened.fd)
+function featureRows(addon: Addon, features: number): Capability[] {
   return addon.userfaultfdFeatures().map(({ name, bit, since, needed }) => {
     const row = `uffd ${name}`
-    if ((opened.features & bit) !== 0) return present(row, needed, `since Linux ${since}`)
+    if ((features & bit) !== 0) return present(row, needed, `since Linux ${since}`)
     const reason = needed ? 'faults cannot be told apart or answered without it' : (LOSS[name] ?? 'unused')
     return missing(row, needed, 'not in this kernel', reason, `use Linux ${since} or later`)
   })

@@ -22,12 +22,12 @@ export function requireMachine(): void {
   throw new CommandError([`this machine cannot run faultline`, ...lacking.flatMap(describeMissing)].join('\n'))
 }
 
-/** Name, reason and remedy of a missing thing, a line each. */
+/** Name, reason and remedies of a missing thing, a line each. */
 export function describeMissing(capability: Capability): string[] {
   const { name, detail, reason, remedy } = capability
   const lines = [`  ${name}: ${detail}`]
   if (reason !== undefined) lines.push(`    why:  ${reason}`)
-  if (remedy !== undefined) lines.push(`    mend: ${remedy}`)
+  remedy?.split('\n').forEach((way, i) => lines.push(`    ${i === 0 ? 'mend' : '  or'}: ${way}`))
   return lines
 }
 

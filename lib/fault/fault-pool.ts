@@ -1,61 +1,68 @@
 /** Starting and stopping the fault workers of a mount. */
-import { statSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { PmemError } from '../errors.js'
 import { AtomicWords } from '../sync/shared-words.js'
-import { HeaderWord, type Machine } from './machine.js'
+import { lostWorkers } from './lost-thread.js'
+import { HeaderWord, type Machine, type MachineHandle } from './machine.js'
+import { threadFile } from './thread-file.js'
 
 /** Generous: a loaded machine starts a thread in tens of milliseconds. */
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
-
-/**
- * The worker as one file, which starts in half the time of its hundred modules; `npm run build` makes it. Not so when
- * tsc was run by itself since: its notes are newer then (they are not published). Coverage is of modules.
- */
-function workerFile(): URL {
-  const modules = new URL('./fault-worker.js', import.meta.url)
-  const bundle = new URL('./fault-worker.cjs', import.meta.url)
-  if (process.env['NODE_V8_COVERAGE'] !== undefined) return modules
-  const bundled = statSync(bundle, { throwIfNoEntry: false })
-  const compiled = statSync(new URL('../../.tsbuildinfo', import.meta.url), { throwIfNoEntry: false })
-  if (bundled === undefined) return modules
-  return compiled === undefined || compiled.mtimeMs <= bundled.mtimeMs ? bundle : modules
-}
+/** How often a wait looks whether workers are gone that will not say so: those of a Worker that was terminated. */
+const LOST_CHECK_MS = 100
 
 /**
  * Start the workers and wait until all of them read faults. A fault before that would sleep for ever, since the thread
  * it puts to sleep may be the one whose event loop a late import needs.
  *
  * Context: sleeps; the calling thread's event loop is not needed.
- * Errors: ETIMEDOUT when they do not come up.
+ * Errors: EAGAIN when the host gives no thread, ETIMEDOUT when they do not come up; none is left running then.
  */
 export function startFaultWorkers(machine: Machine): void {
-  const { handle } = machine
+  const { words, addon, handle } = machine
   const { faultWorkers } = handle.config
-  const file = workerFile()
-  for (let i = 0; i < faultWorkers; i++) {
-    const worker = new Worker(file, {
-      workerData: handle,
-      name: `faultline fault worker ${i + 1}`,
-      // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
-      execArgv: [],
-      env: process.env,
-    })
-    // A forgotten mount must not keep the process alive.
-    worker.unref()
+  let started = 0
+  try {
+    for (; started < faultWorkers; started++) startFaultWorker(handle, started + 1)
+    waitFor(machine, HeaderWord.WorkersReady, faultWorkers, START_TIMEOUT_MS)
+  } catch (error) {
+    // Who comes up must not be left with descriptors that are closed under it.
+    addon.signalEvent(words.load(HeaderWord.StopEvent))
+    waitFor(machine, HeaderWord.WorkersGone, started, STOP_TIMEOUT_MS)
+    if (error instanceof PmemError) throw error
+    throw noThread((error as Error).message, handle.root)
   }
-  waitFor(machine, HeaderWord.WorkersReady, faultWorkers, START_TIMEOUT_MS, 'start')
+}
+
+function noThread(why: string, root: string): PmemError {
+  const mend = "raise ulimit -u, ulimit -n or the cgroup's pids.max"
+  return new PmemError('EAGAIN', 'mount', `no thread for page faults (${why}): ${mend}`, root)
+}
+
+function startFaultWorker(handle: MachineHandle, number: number): void {
+  const worker = new Worker(threadFile(), {
+    workerData: handle,
+    name: `faultline fault worker ${number}`,
+    // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
+    execArgv: [],
+    env: process.env,
+  })
+  worker.on('error', (error) => writeSync(2, `faultline: a thread for page faults has ended: ${String(error)}\n`))
+  // A forgotten mount must not keep the process alive.
+  worker.unref()
 }
 
 /** Context: sleeps until every worker has left its loop; nothing may fault afterwards. */
 export function stopFaultWorkers(machine: Machine): void {
   const { words, addon, handle } = machine
   addon.signalEvent(words.load(HeaderWord.StopEvent))
-  waitFor(machine, HeaderWord.WorkersGone, handle.config.faultWorkers, STOP_TIMEOUT_MS, 'stop')
+  waitFor(machine, HeaderWord.WorkersGone, handle.config.faultWorkers, STOP_TIMEOUT_MS)
 }
 
-function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: number, what: string): void {
+function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: number): void {
+  const stopping = word === HeaderWord.WorkersGone
   // Plain words: these waits must work on a dead mount too.
   const words = new AtomicWords(machine.handle.buffer)
   const deadline = performance.now() + timeoutMs
@@ -64,8 +71,11 @@ function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: 
     if (now >= target) return
     const left = deadline - performance.now()
     if (left <= 0) {
+      const what = stopping ? 'stop' : 'start'
       throw new PmemError('ETIMEDOUT', 'mount', `only ${now} of ${target} fault workers did ${what} in time`)
     }
-    words.wait(word, now, left)
+    if (!stopping && words.load(HeaderWord.WorkersFailed) > 0) throw noThread('it could not start', machine.handle.root)
+    if (words.wait(word, now, Math.min(left, LOST_CHECK_MS))) continue
+    if (stopping && now + lostWorkers(words, machine.threads) >= target) return
   }
 }

@@ -11,6 +11,7 @@
 import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import { addon } from '../binding/load.js'
+import { PAGE_FAULT } from './call-names.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
 import { ThreadWord } from '../sync/threads.js'
 import { Page } from '../constants.js'
@@ -85,10 +86,19 @@ class FaultWorker {
         this.#failAll()
         return
       }
+      this.#begin()
       if (this.#colocation !== undefined) for (let i = 0; i < count; i++) this.#colocation.hold(port.batch.thread(i))
       serveBatch(this.#machine, port, count, this.#spinsAt(this.#spins + 1))
+      this.#machine.threads.leave(this.#machine.self)
       this.#unanswered = 0
     }
+  }
+
+  /** From here on somebody waits for us: see who (watchdog.ts). */
+  #begin(): void {
+    const { words, threads, self } = this.#machine
+    words.set(threads.at(self) + ThreadWord.Faulting, this.#port.batch.thread(0))
+    threads.enter(self, PAGE_FAULT)
   }
 
   /** Answer what was read and what is still to come with SIGBUS, until the mount is closed. */

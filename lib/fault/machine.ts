@@ -14,6 +14,7 @@
  * Process-wide things that C++ knows by number (descriptors, addresses) are words of the header or of inodes, so that
  * any thread of the process can use them.
  */
+import { writeSync } from 'node:fs'
 import { assert } from '../assert.js'
 import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
@@ -42,6 +43,7 @@ import { getNumber } from '../sync/wide.js'
 import { TraceRing } from '../trace/trace-ring.js'
 import { NodePool } from '../tree/node-pool.js'
 import { RadixTree } from '../tree/radix-tree.js'
+import { lossOf } from './lost-thread.js'
 import { withStoreViews } from './store-views.js'
 import { UffdPageTable } from './uffd-page-table.js'
 
@@ -64,6 +66,8 @@ export const enum HeaderWord {
   /** Wait words of mount and close: fault workers that are serving, and that have left. */
   WorkersReady = 5,
   WorkersGone = 6,
+  /** Fault workers that could not even start. */
+  WorkersFailed = 7,
   /** Two words, a reader-writer semaphore: system calls read, crash and close write. */
   Freeze = 8,
   /** Mutex over the inode table: open, close, unlink. */
@@ -148,7 +152,7 @@ export interface Machine extends Kernel {
 export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   assert(Counter.Count <= COUNTERS_MAX, 'more counters than a thread record has room for')
   const layout = layoutOf(config)
-  const buffer = new SharedArrayBuffer(layout.words * 4)
+  const buffer = allocate(layout.words * 4)
   const words = new AtomicWords(buffer)
   words.set(HeaderWord.Magic, MAGIC)
   new PfnAllocator(words, layout.pfns, config.capacityPages).initialise()
@@ -156,6 +160,17 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits).initialise()
   words.set(HeaderWord.FaultFuse, config.throwAtFault)
   return buffer
+}
+
+/** Errors: ENOMEM. */
+function allocate(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes)
+  } catch {
+    const size = `${Math.ceil(bytes / 2 ** 20)} MiB`
+    const reason = `no ${size} of address space for tables: raise ulimit -v, or lower capacity or maxTreeNodes`
+    throw new PmemError('ENOMEM', 'mount', reason)
+  }
 }
 
 /** The machine as the calling thread sees it; claims a thread record. Errors: EAGAIN when there is none. */
@@ -167,6 +182,10 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     at: HeaderWord.State,
     value: MachineState.Dead,
     error: () => new PmemError('EIO', 'wait', `the mount is dead: ${deathReason(words)}`),
+    suspect: () => {
+      const loss = lossOf(words, threads)
+      if (loss !== undefined) declareDead(words, loss)
+    },
   })
   const threads = new Threads(words, layout.threads, config.maxThreads)
   const self = threads.attach(addon.threadId())
@@ -215,6 +234,23 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   }
 }
 
+/** What can be looked at without a part in the mount. */
+export type WatchedMachine = Pick<Machine, 'words' | 'threads' | 'inodes' | 'tree'>
+
+/** A mount for a thread that only looks at it, and may do so when nothing in it moves: it claims no thread record. */
+export function openWatched(handle: MachineHandle): WatchedMachine {
+  const { buffer, config } = handle
+  const layout = layoutOf(config)
+  const words = new AtomicWords(buffer)
+  const nodes = new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits)
+  return {
+    words,
+    threads: new Threads(words, layout.threads, config.maxThreads),
+    inodes: new InodeTable(words, layout.inodes, config.maxFiles),
+    tree: new RadixTree(nodes),
+  }
+}
+
 /** The trace of a mount and the names of its files, for a thread that only watches: it claims no thread record. */
 export function openTrace(handle: MachineHandle): { trace: TraceRing; inodes: InodeTable } {
   const { buffer, config } = handle
@@ -234,6 +270,13 @@ export function markDead(words: SharedWords, reason: string): void {
   words.store(HeaderWord.DeathLength, bytes.length)
 }
 
+/** markDead, and say so on stderr. Context: any thread; needs no event loop. */
+export function declareDead(words: SharedWords, reason: string): void {
+  if (words.load(HeaderWord.State) !== MachineState.Live) return
+  writeSync(2, `faultline: ${reason}; the mount is unusable from now on\n`)
+  markDead(words, reason)
+}
+
 /** Has the fault handler failed? Locks it held are held for ever then: waiting for one is an EIO. */
 export function isDead(words: SharedWords): boolean {
   return words.load(HeaderWord.State) === MachineState.Dead
@@ -242,6 +285,8 @@ export function isDead(words: SharedWords): boolean {
 /** Why the mount is dead. */
 export function deathReason(words: SharedWords): string {
   const bytes = new Uint8Array(words.load(HeaderWord.DeathLength))
+  // The addon, which has no words for it, has set the state: native/thread_end.cc.
+  if (bytes.length === 0) return 'the thread that mounted the pool was terminated'
   for (let i = 0; i < bytes.length; i++) bytes[i] = words.load(HeaderWord.Death + (i >> 2)) >>> ((i & 3) * 8)
   return new TextDecoder().decode(bytes)
 }

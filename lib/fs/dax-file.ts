@@ -260,7 +260,9 @@ export class DaxFile implements Disposable {
     if (!this.#open) return
     this.#open = false
     this.#owner.fileClosed(this)
-    putInode(this.#owner.calls.machine, this.#inode)
+    this.#owner.calls.within('close', (machine) => {
+      putInode(machine, this.#inode)
+    })
   }
 
   [Symbol.dispose](): void {
@@ -290,7 +292,7 @@ export class DaxFile implements Disposable {
     const wanted = { inode: this.#inode, access, offset: info.offset, length, prot, flags } as const
     const address = vmMmap(machine, wanted)
     if (address === -ErrorNumber.ENOMEM) {
-      const reason = 'no address space left, or no mapping record (mount option maxMappings)'
+      const reason = 'no address space left (ulimit -v, vm.max_map_count), or no record (mount option maxMappings)'
       throw new PmemError('ENOMEM', 'mmap', reason, this.name)
     }
     checkResult(address, 'mmap', this.name)

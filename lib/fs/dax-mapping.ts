@@ -348,10 +348,11 @@ export class DaxMapping implements Disposable {
     if (!this.#mapped) return
     this.#mapped = false
     this.#onUnmap(this)
-    const { machine } = this.#calls
-    machine.addon.detachArrayBuffer(this.#buffer)
-    vmMunmap(machine, this.#address, this.#length)
-    putInode(machine, this.#inode)
+    this.#calls.machine.addon.detachArrayBuffer(this.#buffer)
+    this.#calls.within('munmap', (machine) => {
+      vmMunmap(machine, this.#address, this.#length)
+      putInode(machine, this.#inode)
+    })
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,7 @@ import { Page, PGOFF_LIMIT } from '../constants.js'
 import { loadBadBlocks, noteBadBlocks } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { rootOf } from '../dax/grab-entry.js'
-import { PmemError, checkResult } from '../errors.js'
+import { PmemError, checkResult, isErrno } from '../errors.js'
 import { HeaderWord, type Machine, isDead } from '../fault/machine.js'
 import { BlockState } from '../media/block-map.js'
 import { InodeFlag, InodeState, InodeWord } from '../mm/inode.js'
@@ -219,6 +219,7 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
   } catch (error) {
     abandon(machine, inode)
     if (media.created) removeMedia(machine, request.name)
+    if (isErrno(error, 'ENOMEM')) throw new PmemError('ENOMEM', 'open', outOfMemory(request, media.size), request.name)
     throw hostError(error, 'open', request.name)
   }
   words.store(at + InodeWord.References, 1)
@@ -226,14 +227,26 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
   return { inode, created: media.created }
 }
 
+/** Bytes of address space, twice: for the cache and for media. */
+function reserveFor(request: OpenRequest, size: number): number {
+  const wanted = request.maxSize > 0 ? Math.max(request.maxSize, size) : Math.max(RESERVE_MIN, size * 2)
+  return Math.ceil(wanted / Page.PmdSize) * Page.PmdSize
+}
+
+function outOfMemory(request: OpenRequest, size: number): string {
+  const reserve = `${2 * Math.ceil(reserveFor(request, size) / 2 ** 20)} MiB`
+  const mend = 'raise ulimit -v or vm.max_map_count, or give a smaller maxSize'
+  return `no ${reserve} of address space, or too many maps: ${mend}`
+}
+
 /** Memfd and the two kernel mappings, which reach beyond EOF so that growth moves nothing. */
 function mapInode(machine: Machine, inode: number, request: OpenRequest, size: number): void {
   const { inodes, addon } = machine
   const { constants: c } = addon
-  const wanted = request.maxSize > 0 ? Math.max(request.maxSize, size) : Math.max(RESERVE_MIN, size * 2)
-  const reserve = Math.ceil(wanted / Page.PmdSize) * Page.PmdSize
+  const reserve = reserveFor(request, size)
   const cache = addon.createMemfd(`faultline:${request.name}`.slice(0, 200), size)
   inodes.setWord(inode, InodeWord.CacheFd, cache)
+  addon.ownCache(machine.words.load(HeaderWord.Uffd), cache)
   inodes.setNumber(inode, InodeWord.Reserve, reserve)
   const readWrite = flag(c, 'PROT_READ') | flag(c, 'PROT_WRITE')
   inodes.setNumber(inode, InodeWord.CacheBase, addon.mapFile(cache, 0, reserve, readWrite, true))

@@ -1,11 +1,14 @@
 /** Mounting a pool, and attaching to a mount of another thread. */
 import { isAbsolute, resolve } from 'node:path'
 import { requireString } from '../args.js'
+import { SHARED_REASON, SHARED_REMEDY, sharedFileSystemOf } from '../binding/file-system.js'
 import { addon } from '../binding/load.js'
+import { explainRefusal } from '../binding/refusal.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
+import { watchMount } from '../fault/watchdog.js'
 import { HeaderWord, MAGIC, MachineState, createMachineBuffer, openMachine } from '../fault/machine.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
@@ -38,8 +41,19 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.StopEvent, stop)
     words.store(HeaderWord.PoolDirectory, pool.directory)
     words.store(HeaderWord.PoolLock, pool.lock)
+    addon.serveFromHere(
+      uffd,
+      pool.lock,
+      new Int32Array(buffer),
+      HeaderWord.State,
+      HeaderWord.Users,
+      MachineState.Live,
+      MachineState.Dead,
+      MachineState.Closed,
+    )
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
+    warnShared(pool.root)
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
     setNumber(words, HeaderWord.StoreLog, log)
     const machine = openMachine(addon, { buffer, config, root: pool.root })
@@ -49,6 +63,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
+    watchMount(machine.handle)
     return new Pmem(machine, true)
   } catch (error) {
     if (stop >= 0) {
@@ -59,8 +74,20 @@ export function mount(path: string, options?: MountOptions): Pmem {
     closeStoreTrace(addon, log)
     addon.closeFd(pool.lock)
     addon.closeFd(pool.directory)
-    throw hostError(error, 'mount', pool.root)
+    throw refusalOf(error, pool.root)
   }
+}
+
+/** An error of mount in the words of its user: without what it needs of userfaultfd why, and the ways out. */
+function refusalOf(error: unknown, root: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error
+  if (error.syscall === 'UFFDIO_API') {
+    const feature = /userfaultfd feature .*/.exec(error.message)?.[0]
+    if (feature !== undefined) return new PmemError('ENOTSUP', 'mount', `this kernel lacks it: ${feature}`, root)
+  }
+  if (error.syscall !== 'userfaultfd' || !('errno' in error)) return hostError(error, 'mount', root)
+  const { reason, waysOut } = explainRefusal(addon.probeUserfaultfd())
+  return new PmemError(-Math.abs(error.errno as number), 'mount', `${reason}; mend: ${waysOut.join('; or: ')}`, root)
 }
 
 /**
@@ -84,6 +111,16 @@ export function attach(handle: MountHandle): Pmem {
     words.add(HeaderWord.Users, -1)
     throw error
   }
+}
+
+/** A pool on a file system of other hosts is let be, for tests and demonstrations; nothing about it can be promised. */
+function warnShared(root: string): void {
+  const shared = sharedFileSystemOf(root)
+  if (shared === undefined) return
+  process.emitWarning(`the pool '${root}' is on ${shared}: ${SHARED_REASON}; ${SHARED_REMEDY}`, {
+    type: 'FaultlineWarning',
+    code: 'FAULTLINE_SHARED_POOL',
+  })
 }
 
 let warned = false

@@ -258,7 +258,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     const seed = requireInteger('seed', given.seed ?? 0)
     this.#requireOpen('crash')
     this.calls.requireAlive('crash')
-    return losePower(this.#machine, survive, seed)
+    return this.calls.within('crash', (machine) => losePower(machine, survive, seed))
   }
 
   /**
@@ -343,7 +343,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   verify(): VerifyReport {
     this.#requireOpen('verify')
     this.calls.requireAlive('verify')
-    return verifyMachine(this.#machine)
+    return this.calls.within('verify', verifyMachine)
   }
 
   /**

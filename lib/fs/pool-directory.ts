@@ -10,8 +10,8 @@
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
  */
-import { mkdirSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
@@ -34,14 +34,16 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    for (const notes of NOTE_DIRECTORIES) mkdirSync(join(path, notes), { recursive: true, mode: 0o700 })
+    for (const notes of NOTE_DIRECTORIES) makeDirectory(join(path, notes))
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
-  const root = realpathSync(path)
-  const directory = addon.openDirectory(root)
+  let root = path
+  let directory = -1
   let lock = -1
   try {
+    root = realpathSync(path)
+    directory = addon.openDirectory(root)
     const flags = flag(c, 'O_RDWR') | flag(c, 'O_CREAT')
     lock = addon.openBeneath(directory, `${PRIVATE_DIRECTORY}/lock`, flags, 0o600)
     if (!addon.tryLockFile(lock)) throw busy(root)
@@ -50,10 +52,22 @@ export function openPool(addon: Addon, path: string): PoolDirectory {
     addon.writeFile(lock, addon.addressOf(pid), pid.length, 0)
   } catch (error) {
     if (lock >= 0) addon.closeFd(lock)
-    addon.closeFd(directory)
+    if (directory >= 0) addon.closeFd(directory)
     throw error instanceof PmemError ? error : hostError(error, 'mount', root)
   }
   return { root, directory, lock }
+}
+
+/** mkdir -p. Errors: of the host; Node's own mkdir calls a read-only file system ENOENT. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another process may be making it too.
+    if (!isErrno(error, 'EEXIST') || !statSync(path).isDirectory()) throw error
+  }
 }
 
 /** Pid of the process that has the pool at `root` mounted, as far as its lock file tells; 0 when it does not. */

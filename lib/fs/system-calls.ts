@@ -5,6 +5,7 @@
  * calls: the power may fail at any of them.
  */
 import { PmemError, checkResult } from '../errors.js'
+import { callNumber } from '../fault/call-names.js'
 import { HeaderWord, type Machine, MachineState, deathReason } from '../fault/machine.js'
 import { StoreRecording } from '../persist/store-trace.js'
 import { Counter } from '../stats.js'
@@ -19,13 +20,28 @@ export class SystemCalls {
    * Errors: those of requireAlive, and of the call.
    */
   run<Result>(syscall: string, call: (machine: Machine) => Result): Result {
+    return this.within(syscall, (machine) => {
+      readLock(machine.words, HeaderWord.Freeze)
+      try {
+        this.requireAlive(syscall)
+        return call(machine)
+      } finally {
+        readUnlock(machine.words, HeaderWord.Freeze)
+      }
+    })
+  }
+
+  /**
+   * Do something that takes locks, whatever the state of the mount: others can see that this thread is inside a call.
+   * Context: not for what runs code of the user's.
+   */
+  within<Result>(syscall: string, work: (machine: Machine) => Result): Result {
     const { machine } = this
-    readLock(machine.words, HeaderWord.Freeze)
+    const isOutermost = machine.threads.enter(machine.self, callNumber(syscall))
     try {
-      this.requireAlive(syscall)
-      return call(machine)
+      return work(machine)
     } finally {
-      readUnlock(machine.words, HeaderWord.Freeze)
+      if (isOutermost) machine.threads.leave(machine.self)
     }
   }
 

@@ -1,9 +1,9 @@
 /** Taking a mount down: by the last close, by the exit of a thread, by the exit of the process. */
-import { existsSync, writeSync } from 'node:fs'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { stopFaultWorkers } from '../fault/fault-pool.js'
-import { HeaderWord, type Machine, MachineState, markDead } from '../fault/machine.js'
+import { isThreadAlive } from '../fault/lost-thread.js'
+import { HeaderWord, type Machine, MachineState, declareDead } from '../fault/machine.js'
 import { InodeWord } from '../mm/inode.js'
 import { VmaState, VmaWord } from '../mm/vma.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
@@ -20,7 +20,7 @@ export function leaveUsers(words: SharedWords, count: number): boolean {
 
 /** A thread that was terminated ran no exit hook. What it locked stays locked; else it must not keep the mount. */
 export function reapThreads(machine: Machine): number {
-  return machine.threads.reap((kernelId) => existsSync(`/proc/self/task/${kernelId}`))
+  return machine.threads.reap(isThreadAlive)
 }
 
 /**
@@ -31,9 +31,9 @@ export function unmount(machine: Machine, sync: boolean): PmemError | undefined 
   const { words, addon } = machine
   const failure = sync && words.load(HeaderWord.State) === MachineState.Live ? finalSync(machine) : undefined
   stopFaultWorkers(machine)
+  words.store(HeaderWord.State, MachineState.Closed)
   dropOrphans(machine)
   for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
-  words.store(HeaderWord.State, MachineState.Closed)
   closeStoreTrace(addon, getNumber(words, HeaderWord.StoreLog))
   addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.Size)
   for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
@@ -84,9 +84,7 @@ function dropHostSide(machine: Machine, inode: number): void {
  */
 export function endService(machine: Machine): void {
   const { words, vmas, media, addon } = machine
-  const reason = 'the thread that mounted the pool has exited'
-  writeSync(2, `faultline: ${reason}; the mount is unusable from now on\n`)
-  markDead(words, reason)
+  declareDead(words, 'the thread that mounted the pool has exited')
   for (const inode of liveInodes(machine)) media.resizeCache(inode, 0)
   stopFaultWorkers(machine)
   for (let id = 1; id <= vmas.highest; id++) {

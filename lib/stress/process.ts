@@ -4,8 +4,8 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { describeThreads } from '../fault/describe-threads.js'
-import { attach } from '../fs/mount.js'
-import { type MountHandle, machineOf } from '../fs/pmem.js'
+import type { MountHandle } from '../fs/pmem.js'
+import { openWatched } from '../fault/machine.js'
 import { Control } from './control.js'
 import type { ProcessMessage, StressPlan, StressProgress, ThreadMessage } from './messages.js'
 import { WORKLOADS } from './operations.js'
@@ -98,7 +98,7 @@ class StressProcess {
   #kernelThreads(): string {
     if (this.#handle === undefined) return 'nothing is mounted'
     try {
-      return describeThreads(machineOf(attach(this.#handle)))
+      return describeThreads(openWatched(this.#handle.machine))
     } catch (error) {
       return `the mount cannot be looked at: ${String(error)}`
     }

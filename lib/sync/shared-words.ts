@@ -36,12 +36,16 @@ export interface SharedWords {
 
 /** How long a sleeper sleeps before it looks whether the machine has halted. */
 const HALT_CHECK_MS = 250
+/** After so many of these it looks whether who should wake it is still there. */
+const SUSPECT_CHECKS = 4
 
 /** Where the words say that the machine has halted, and the error for those who sleep on it. */
 export interface HaltCheck {
   readonly at: number
   readonly value: number
   readonly error: () => Error
+  /** Look whether what the sleeper waits for can still happen; if not, set the word. Called about once a second. */
+  readonly suspect?: () => void
 }
 
 /** The production implementation: Atomics on an Int32Array over a SharedArrayBuffer. */
@@ -93,9 +97,10 @@ export class AtomicWords implements SharedWords {
   }
 
   wait(at: number, expected: number, timeoutMs = Infinity): boolean {
-    for (let left = timeoutMs; ; left -= HALT_CHECK_MS) {
+    for (let left = timeoutMs, checks = 1; ; left -= HALT_CHECK_MS, checks++) {
       if (Atomics.wait(this.#words, at, expected, Math.min(left, HALT_CHECK_MS)) !== 'timed-out') return true
       const halt = this.#halt
+      if (checks % SUSPECT_CHECKS === 0) halt?.suspect?.()
       if (halt !== undefined && this.load(halt.at) === halt.value) throw halt.error()
       if (left <= HALT_CHECK_MS) return false
     }

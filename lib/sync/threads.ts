@@ -12,7 +12,7 @@ import { PmemError } from '../errors.js'
 import type { SharedWords } from './shared-words.js'
 
 export const enum ThreadWord {
-  /** 0 free, 1 attached. Atomic. */
+  /** 0 free, 1 attached, 2 being attached. Atomic. */
   State = 0,
   /** Kernel thread id, as fault events report it. */
   KernelId = 1,
@@ -44,6 +44,15 @@ export const enum ThreadWord {
    * the inode's range mutex.
    */
   ExclusiveBlockers = 18,
+  /**
+   * Odd while the thread is inside a call, or serves faults; grows at each begin and end. Owner only, plain; others
+   * look at it to see who makes no progress, and who is gone in the middle of something.
+   */
+  Progress = 19,
+  /** While Progress is odd: what the thread does, a number of its user's (fs/system-calls.ts). Owner only, plain. */
+  Call = 20,
+  /** A fault worker: kernel id of the thread whose fault is the first of the batch. Owner only, plain. */
+  Faulting = 21,
   Counters = 24,
   Size = 160,
 }
@@ -87,10 +96,15 @@ export class Threads {
    */
   attach(kernelId: number): number {
     for (let id = 1; id <= this.capacity; id++) {
-      if (this.words.cas(this.at(id) + ThreadWord.State, 0, 1) !== 0) continue
-      this.words.set(this.at(id) + ThreadWord.KernelId, kernelId)
-      this.words.set(this.at(id) + ThreadWord.EntryLocks, 0)
-      this.words.set(this.at(id) + ThreadWord.FaultWorker, 0)
+      const at = this.at(id)
+      if (this.words.cas(at + ThreadWord.State, 0, 2) !== 0) continue
+      this.words.set(at + ThreadWord.KernelId, kernelId)
+      this.words.set(at + ThreadWord.EntryLocks, 0)
+      this.words.set(at + ThreadWord.FaultWorker, 0)
+      // Even, and not what a former owner left behind.
+      this.words.set(at + ThreadWord.Progress, (this.words.get(at + ThreadWord.Progress) | 1) + 1)
+      // Only now: who looks for threads that are gone must not see the former owner's kernel id.
+      this.words.store(at + ThreadWord.State, 1)
       this.#raiseHighest(id)
       return id
     }
@@ -101,6 +115,37 @@ export class Threads {
   detach(id: number): void {
     assert(this.words.get(this.at(id) + ThreadWord.EntryLocks) === 0, 'thread detached while it holds an entry lock')
     this.words.store(this.at(id) + ThreadWord.State, 0)
+  }
+
+  /**
+   * The thread begins to do something it may hold locks in. Calls inside calls belong to the outer one.
+   * Context: the owner. Return: true for the outermost, which must be ended by leave.
+   */
+  enter(id: number, call: number): boolean {
+    const at = this.at(id)
+    const progress = this.words.get(at + ThreadWord.Progress)
+    if ((progress & 1) === 1) return false
+    this.words.set(at + ThreadWord.Call, call)
+    this.words.set(at + ThreadWord.Progress, progress + 1)
+    return true
+  }
+
+  /** Context: the owner, after an enter that was the outermost. */
+  leave(id: number): void {
+    const at = this.at(id) + ThreadWord.Progress
+    this.words.set(at, this.words.get(at) + 1)
+  }
+
+  /** Return: an attached thread that is gone in the middle of something, or a fault worker that is gone; 0: none. */
+  lost(isAlive: (kernelId: number) => boolean): number {
+    for (let id = 1; id <= this.highest; id++) {
+      const at = this.at(id)
+      if (!this.isAttached(id)) continue
+      const busy = (this.words.load(at + ThreadWord.Progress) & 1) === 1
+      if (!busy && this.words.get(at + ThreadWord.FaultWorker) === 0) continue
+      if (!isAlive(this.words.get(at + ThreadWord.KernelId))) return id
+    }
+    return 0
   }
 
   /** detach for a thread that is going down with a bug: whatever it holds, it holds no more. */

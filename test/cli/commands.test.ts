@@ -1,13 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { mount, type Capability } from '../../lib/index.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { temporaryDirectory } from '../support/temp.js'
-import { mainPath, runCli } from './run-cli.js'
+import { runCli } from './run-cli.js'
 
-const NOBODY = 65534
 const NO_ADDON = { env: { FAULTLINE_ADDON: '/nonexistent/faultline.node' } }
 
 interface Probed {
@@ -100,19 +98,6 @@ describe('cli', () => {
       expect(status).to.equal(1)
       expect(stdout).to.contain('mend: npm run build:native')
     })
-
-    it('as nobody fits one screen, with a reason and a remedy for each missing thing', function () {
-      if (!nobodyCanRead()) this.skip()
-      const { stdout } = runCli(['probe'], { uid: NOBODY })
-      expect(stdout.split('\n').length).to.be.below(50)
-      const { capabilities } = JSON.parse(runCli(['probe', '--json'], { uid: NOBODY }).stdout) as Probed
-      const lacking = capabilities.filter(({ ok }) => !ok)
-      expect(lacking).not.to.be.empty
-      for (const { name, reason, remedy } of lacking) {
-        expect(reason, name).to.be.a('string').and.not.to.be.empty
-        expect(remedy, name).to.be.a('string').and.not.to.be.empty
-      }
-    })
   })
 
   describe('stat', () => {
@@ -203,9 +188,3 @@ describe('cli', () => {
     }
   })
 })
-
-/** Tests run as root, and the checkout is open to others. */
-function nobodyCanRead(): boolean {
-  if (process.getuid?.() !== 0) return false
-  return spawnSync('test', ['-r', mainPath], { uid: NOBODY, gid: NOBODY }).status === 0
-}

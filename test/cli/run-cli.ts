@@ -5,8 +5,6 @@ import { projectRoot } from '../support/sources.js'
 
 export interface CliOptions {
   env?: Readonly<Record<string, string>>
-  /** Run as this user and group. */
-  uid?: number
 }
 
 export const mainPath = join(projectRoot, 'dist/lib/cli/main.js')
@@ -21,9 +19,8 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Chi
   return spawn(process.execPath, [mainPath, ...args], { ...spawnOptions(options), stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-function spawnOptions({ env = {}, uid }: CliOptions) {
-  const user = uid === undefined ? {} : { uid, gid: uid }
+function spawnOptions({ env = {} }: CliOptions) {
   // Colours follow CI and FORCE_COLOR; tests read the words.
   const { FORCE_COLOR: _, ...inherited } = process.env
-  return { ...user, env: { ...inherited, NO_COLOR: '1', ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
+  return { env: { ...inherited, NO_COLOR: '1', ...env }, timeout: TIMEOUT_MS, cwd: projectRoot }
 }

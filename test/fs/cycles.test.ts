@@ -15,8 +15,9 @@ describe('cycles of mount, map, fault and close', () => {
     const { before, after } = result.reports[0] as Record<'before' | 'after', Record<string, number>>
     const { descriptors, threads, named, readOnly } = before
     expect(after).to.include({ descriptors, threads, named, readOnly })
-    // Shared words are collected with their last JS object, which may take a while; a leak would be one for each cycle.
-    expect(after['large']).to.be.at.most((before['large'] as number) + 10)
+    // Shared words are collected with their last JS object, and the watchdog lets go of them within a second; a leak
+    // would be one for each cycle.
+    expect(after['large']).to.be.at.most((before['large'] as number) + Number(CYCLES) / 3)
     // V8's heap grows and shrinks by pages of its own; a leak of one mapping a cycle would be hundreds.
     expect(after['mappings']).to.be.at.most((before['mappings'] as number) + 60)
   })

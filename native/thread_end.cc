@@ -1,0 +1,119 @@
+#include "thread_end.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "args.h"
+#include "result.h"
+
+/**
+ * What becomes of a mount when the thread that made it is gone without a word: Worker.terminate() runs no JavaScript,
+ * neither an exit hook nor a finally, but environments still clean up. Its fault workers are its children and gone by
+ * then. So nobody answers faults any more, and other threads may sleep in one.
+ *
+ * Then, for each mount of the environment that is not closed: its state becomes Dead; its caches are cut to nothing, so
+ * that every access is past EOF; its userfaultfd is replaced, which wakes who sleeps in a fault to meet SIGBUS; and
+ * when nobody else uses the mount the pool is unlocked. Descriptors keep their numbers: who still closes them closes
+ * nothing of others.
+ *
+ * The list of what belongs to a mount is the process's, under a mutex that is also held while any of it is closed: a
+ * number that has become another file's is never touched.
+ */
+namespace faultline {
+
+namespace {
+
+struct Service {
+  napi_env env;
+  int lock;
+  /** Words of the mount's shared memory, which its JS objects keep alive as long as the environment. */
+  std::atomic<int32_t>* state;
+  std::atomic<int32_t>* users;
+  int32_t live;
+  int32_t dead;
+  int32_t closed;
+  std::set<int> caches;
+};
+
+std::mutex mutex;
+/** By userfaultfd. Never destroyed: environments end after static destructors may have run. */
+auto& services = *new std::map<int, Service>;
+/** Environments with a clean-up hook of ours. */
+auto& watched = *new std::set<napi_env>;
+
+void endService(int uffd, const Service& service) {
+  if (service.state->load() == service.closed) return;
+  int32_t expected = service.live;
+  service.state->compare_exchange_strong(expected, service.dead);
+  for (const int cache : service.caches) {
+    if (ftruncate(cache, 0) == -1) continue;
+  }
+  const int placeholder = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (placeholder != -1) {
+    dup3(placeholder, uffd, O_CLOEXEC);
+    close(placeholder);
+  }
+  if (service.users->load() <= 1) flock(service.lock, LOCK_UN);
+}
+
+void environmentEnds(void* env) {
+  const std::lock_guard<std::mutex> guard(mutex);
+  watched.erase(static_cast<napi_env>(env));
+  for (auto at = services.begin(); at != services.end();) {
+    if (at->second.env == env) {
+      endService(at->first, at->second);
+      at = services.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+}  // namespace
+
+int closeOwned(int fd) {
+  const std::lock_guard<std::mutex> guard(mutex);
+  services.erase(fd);
+  for (auto& [uffd, service] : services) service.caches.erase(fd);
+  return close(fd);
+}
+
+/** (uffd, lock, words, place of State, place of Users, Live, Dead, Closed) */
+napi_value serveFromHere(napi_env env, napi_callback_info info) {
+  Args args(env, info, "serveFromHere");
+  const int uffd = args.integer(0);
+  const int lock = args.integer(1);
+  const size_t state = args.size(3);
+  const size_t users = args.size(4);
+  const View<int32_t> words = args.int32s(2, std::max(state, users) + 1);
+  const int live = args.integer(5);
+  const int dead = args.integer(6);
+  const int closed = args.integer(7);
+  if (!args.ok()) return nullptr;
+  const std::lock_guard<std::mutex> guard(mutex);
+  if (watched.insert(env).second) napi_add_env_cleanup_hook(env, environmentEnds, env);
+  const auto word = [&words](size_t at) { return reinterpret_cast<std::atomic<int32_t>*>(words.data + at); };
+  services[uffd] = {env, lock, word(state), word(users), live, dead, closed, {}};
+  return undefined(env);
+}
+
+napi_value ownCache(napi_env env, napi_callback_info info) {
+  Args args(env, info, "ownCache");
+  const int uffd = args.integer(0);
+  const int cache = args.integer(1);
+  if (!args.ok()) return nullptr;
+  const std::lock_guard<std::mutex> guard(mutex);
+  const auto service = services.find(uffd);
+  if (service != services.end()) service->second.caches.insert(cache);
+  return undefined(env);
+}
+
+}  // namespace faultline
