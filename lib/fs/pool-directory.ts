@@ -10,13 +10,14 @@
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
  */
-import { mkdirSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
 import { type NotedRun, partsWithout, readNote } from '../media/host-file-blocks.js'
 import { BLOCKS_DIRECTORY, NOTE_DIRECTORIES, removeNotes } from '../media/host-file-notes.js'
+import { makeDirectories } from './make-directories.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -34,7 +35,7 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    for (const notes of NOTE_DIRECTORIES) mkdirSync(join(path, notes), { recursive: true, mode: 0o700 })
+    for (const notes of NOTE_DIRECTORIES) makeDirectories(join(path, notes), 0o700)
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
