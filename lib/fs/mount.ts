@@ -6,7 +6,15 @@ import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
-import { HeaderWord, MAGIC, MachineState, createMachineBuffer, openMachine } from '../fault/machine.js'
+import {
+  HeaderWord,
+  type MachineHandle,
+  MachineState,
+  createMachineBuffer,
+  isHandle,
+  openMachine,
+  sealHandle,
+} from '../fault/machine.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
@@ -42,7 +50,9 @@ export function mount(path: string, options?: MountOptions): Pmem {
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
     setNumber(words, HeaderWord.StoreLog, log)
-    const machine = openMachine(addon, { buffer, config, root: pool.root })
+    const handle: MachineHandle = { buffer, config, root: pool.root }
+    sealHandle(words, handle)
+    const machine = openMachine(addon, handle)
     if (machine.pfns.reserve(allocatedPagesOf(addon, pool, machine.pfns.capacityPages)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
     }
@@ -69,8 +79,8 @@ export function mount(path: string, options?: MountOptions): Pmem {
  */
 export function attach(handle: MountHandle): Pmem {
   const given: unknown = handle
-  const machine = (given as Partial<MountHandle> | undefined)?.machine
-  if (!(machine?.buffer instanceof SharedArrayBuffer) || new Int32Array(machine.buffer)[0] !== MAGIC) {
+  const machine = (given as Partial<MountHandle> | null | undefined)?.machine
+  if (!isHandle(machine)) {
     throw new TypeError('handle must be the handle of a mount of this process but received something else')
   }
   const words = new AtomicWords(machine.buffer)
