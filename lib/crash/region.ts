@@ -14,6 +14,7 @@ import {
   requireRange,
   requireString,
   describeValue,
+  wrongRange,
   wrongType,
 } from '../args.js'
 import { StoreLog } from './store-log.js'
@@ -225,7 +226,7 @@ export class Region {
     }
     const inside = `inside the region of ${this.#bytes.length} bytes`
     const came = `${describeValue(length)} bytes at ${describeValue(offset)}`
-    throw new RangeError(`the range of a ${call} must be ${inside} but received ${came}`)
+    throw wrongRange(`the range of a ${call}`, inside, came)
   }
 
   #where(): number {

@@ -13,7 +13,7 @@ import {
   length,
   literal,
   made,
-  memory,
+  plainMemory,
   mostly,
   object,
   offset,
@@ -41,7 +41,7 @@ const work = mostly(
 
 export const REGION: Surface = {
   'new Region': {
-    args: args(fc.oneof(bytes, memory), perhaps(options({ log: object('StoreLog'), locations: bool }))),
+    args: args(fc.oneof(bytes, plainMemory), perhaps(options({ log: object('StoreLog'), locations: bool }))),
     weight: 6,
   },
   'get Region.size': none,
@@ -53,8 +53,8 @@ export const REGION: Surface = {
   'Region.store64': { args: args(place, value) },
   'Region.store32': { args: args(place, value) },
   'Region.store8': { args: args(place, value) },
-  'Region.store': { args: args(place, memory) },
-  'Region.storeNT': { args: args(place, memory) },
+  'Region.store': { args: args(place, plainMemory) },
+  'Region.storeNT': { args: args(place, plainMemory) },
   'Region.flush': { args: args(place, perhaps(count)) },
   'Region.fence': none,
   'Region.persist': { args: args(place, perhaps(count)) },

@@ -131,27 +131,37 @@ export const word = mostly(oneOf('insert', 'commit', 'x'.repeat(4096), 'é'))
 export const object = (kind: ObjectKind): fc.Arbitrary<Arg> =>
   mostly(fc.nat(63).map((number) => made(`${kind}#${number}`, (world) => world.pick(kind, number))))
 
+const plain: fc.Arbitrary<Arg> = fc.oneof(
+  fc.nat(3 * PAGE).map((bytes) => made(`Buffer(${bytes})`, () => Buffer.alloc(bytes, 7))),
+  fc.constantFrom(
+    made('SharedArrayBuffer(4096)', () => new SharedArrayBuffer(PAGE)),
+    made('DataView(64)', () => new DataView(new ArrayBuffer(128), 64)),
+    made('Float64Array(8)', () => new Float64Array(8)),
+    made('a detached buffer', detached),
+    made('a view of a detached buffer', () => detachedView()),
+    made('a resizable buffer', () => new Uint8Array(resizable(16, 64))),
+    made('a view that lies about its length', lyingView),
+  ),
+)
+
+/** Memory that is no mapping: for calls that load from it as any JavaScript does, where a mapping may end in SIGBUS. */
+export const plainMemory: fc.Arbitrary<Arg> = mostly(plain)
+
 /** Memory to read from or to write to. */
 export const memory: fc.Arbitrary<Arg> = mostly(
   fc.oneof(
-    fc.nat(3 * PAGE).map((bytes) => made(`Buffer(${bytes})`, () => Buffer.alloc(bytes, 7))),
-    fc
-      .nat(63)
-      .map((number) =>
-        made(
-          `DaxMapping#${number}.buffer`,
-          (world) => (world.pick('DaxMapping', number) as { buffer?: ArrayBuffer } | undefined)?.buffer,
+    { weight: 2, arbitrary: plain },
+    {
+      weight: 1,
+      arbitrary: fc
+        .nat(63)
+        .map((number) =>
+          made(
+            `DaxMapping#${number}.buffer`,
+            (world) => (world.pick('DaxMapping', number) as { buffer?: ArrayBuffer } | undefined)?.buffer,
+          ),
         ),
-      ),
-    fc.constantFrom(
-      made('SharedArrayBuffer(4096)', () => new SharedArrayBuffer(PAGE)),
-      made('DataView(64)', () => new DataView(new ArrayBuffer(128), 64)),
-      made('Float64Array(8)', () => new Float64Array(8)),
-      made('a detached buffer', detached),
-      made('a view of a detached buffer', () => detachedView()),
-      made('a resizable buffer', () => new Uint8Array(resizable(16, 64))),
-      made('a view that lies about its length', lyingView),
-    ),
+    },
   ),
 )
 

@@ -1,7 +1,7 @@
 /**
  * Options are the program's code: a getter among them may unmap what the call is about. copy, fill, tryRead and
- * tryWrite had looked at the mapping before, and went on with its old address, where something else may be by then. Found by the
- * fuzzer of the API. A getter that unmaps makes the call an EBADF.
+ * tryWrite had looked at the mapping before, and went on with its old address, where something else may be by then.
+ * Found by the fuzzer of the API. A getter that unmaps makes the call an EBADF.
  */
 import { expect } from 'chai'
 import { type DaxMapping, PmemError, mount } from '../../lib/index.js'
