@@ -101,7 +101,7 @@ function listener(given: ExploreOptions['onProgress']): ExploreOptions['onProgre
 }
 
 function parseShard(text: unknown): { index: number; count: number } {
-  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(String(text)) ?? []
+  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(typeof text === 'string' ? text : '') ?? []
   const shard = { index: Number(index) - 1, count: Number(count) }
   if (shard.count >= 1 && shard.count <= SHARDS_MAX && shard.index >= 0 && shard.index < shard.count) return shard
   throw wrongRange('shard', "two numbers such as '2/8', the first not above the second", text)

@@ -17,6 +17,7 @@ import {
 } from '../fault/machine.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
+import { warnOfDamagedNotes } from './damaged-notes.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
 import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
 import { type MountHandle, Pmem } from './pmem.js'
@@ -56,6 +57,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     if (machine.pfns.reserve(allocatedPagesOf(addon, pool, machine.pfns.capacityPages)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
     }
+    warnOfDamagedNotes(addon, pool)
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
