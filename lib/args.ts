@@ -80,13 +80,21 @@ export function requireFunction(name: string, value: unknown): Function {
 }
 
 /**
- * Memory to read from or to write into: any ArrayBuffer view, ArrayBuffer or SharedArrayBuffer.
+ * Memory to read from or to write into: any ArrayBuffer view, ArrayBuffer or SharedArrayBuffer. A view may have
+ * properties of its own in place of its prototype's: they are believed as far as they lie inside its buffer.
  * Return: the same bytes as a Uint8Array.
  */
 export function requireBuffer(name: string, value: unknown): Uint8Array {
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value)
-  throw wrongType(name, 'a Buffer, typed array, DataView or ArrayBuffer', value)
+  const isView = ArrayBuffer.isView(value)
+  if (!isView && !(value instanceof ArrayBuffer) && !(value instanceof SharedArrayBuffer)) {
+    throw wrongType(name, 'a Buffer, typed array, DataView or ArrayBuffer', value)
+  }
+  try {
+    return isView ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value)
+  } catch (error) {
+    if (!(error instanceof TypeError) && !(error instanceof RangeError)) throw error
+    throw wrongType(name, 'memory that is not detached', value)
+  }
 }
 
 /**

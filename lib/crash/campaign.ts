@@ -24,6 +24,11 @@ import { Timeline } from './timeline.js'
 const SHRUNK_MAX = 12
 const REPORTED_MAX = 5
 const PROGRESS_MS = 100
+/**
+ * The limit can strike between looks, where nobody is to blame and nothing can go on. A machine does not stand still
+ * for so long; a recovery that hangs is given so much.
+ */
+const STALL_MS = 1000
 
 export interface CampaignOptions extends ResolvedOptions {
   /** A journal that survives the death of the process at any time. */
@@ -116,7 +121,7 @@ async function work(
   let told = started
   for (;;) {
     const deadline = Math.min(performance.now() + BATCH_MS, end)
-    const limit = timeLimit === 0 ? 0 : timeLimit + BATCH_MS
+    const limit = timeLimit === 0 ? 0 : Math.max(timeLimit, STALL_MS) + BATCH_MS
     try {
       const status = withTimeLimit(limit, () => exploration.run(deadline))
       if (status === 'done') return undefined

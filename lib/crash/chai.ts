@@ -51,9 +51,13 @@ interface ChaiAssertion {
 
 const TEST_NAMES = ['name', 'form', 'size', 'setup', 'recover', 'check', 'usable', 'atomic', 'idempotent'] as const
 
-/** Errors of the assertion: AssertionError; TypeError, RangeError for a workload or options that are none. */
+/**
+ * For chai's `use`. Errors of the assertion: AssertionError; TypeError, RangeError for a workload or options that are
+ * none.
+ */
 export function survivePowerFailure(chai: unknown): void {
-  const { Assertion } = chai as ChaiStatic
+  const { Assertion } = (chai ?? {}) as Partial<ChaiStatic>
+  if (Assertion === undefined || !('addMethod' in Assertion)) throw wrongType('chai', 'chai itself', chai)
   Assertion.addMethod('survivePowerFailure', async function (options = {}) {
     const test = testOf(this._obj, options)
     const rest = Object.entries(options).filter(([name]) => !(TEST_NAMES as readonly string[]).includes(name))

@@ -1,5 +1,14 @@
 /** Options of an exploration, checked, with their defaults. */
-import { requireBoolean, requireNumber, requireOneOf, requireOptions, requireRange, wrongRange } from '../args.js'
+import {
+  requireBoolean,
+  requireFunction,
+  requireNumber,
+  requireOneOf,
+  requireOptions,
+  requireRange,
+  requireString,
+  wrongRange,
+} from '../args.js'
 import { ENGINE_NAMES, type EngineName } from './engines/index.js'
 import type { Counts } from './exploration.js'
 import type { Domain } from './timeline.js'
@@ -81,13 +90,18 @@ export function resolveExploreOptions(options?: ExploreOptions): ResolvedOptions
     isBudgetGiven: given.seconds !== undefined || given.maxStates !== undefined,
     timeLimit: requireRange('timeLimit', given.timeLimit ?? 5000, 0, 2 ** 31 - 1, 'milliseconds'),
     shard: given.shard === undefined ? undefined : parseShard(given.shard),
-    resume: given.resume,
-    onProgress: given.onProgress,
+    resume: given.resume === undefined ? undefined : requireString('resume', given.resume),
+    onProgress: listener(given.onProgress),
   }
 }
 
+function listener(given: ExploreOptions['onProgress']): ExploreOptions['onProgress'] {
+  if (given !== undefined) requireFunction('onProgress', given)
+  return given
+}
+
 function parseShard(text: unknown): { index: number; count: number } {
-  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(String(text)) ?? []
+  const [, index = '', count = ''] = /^(\d+)\/(\d+)$/.exec(typeof text === 'string' ? text : '') ?? []
   const shard = { index: Number(index) - 1, count: Number(count) }
   if (shard.count >= 1 && shard.count <= SHARDS_MAX && shard.index >= 0 && shard.index < shard.count) return shard
   throw wrongRange('shard', "two numbers such as '2/8', the first not above the second", text)

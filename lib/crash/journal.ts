@@ -1,14 +1,18 @@
 /**
  * What an exploration has found so far, on disk, so that another process can go on: one JSON document a line.
  *
- *   {"digest": …, "options": …}      first line: of what
- *   {"look": n, …outcome}            what came of a look that has more to tell than "nothing wrong"
- *   {"at": n}                        looks before n are over
+ *   {"identity": …}          first line: of what
+ *   {"look": n, …outcome}    what came of a look that has more to tell than "nothing wrong"
+ *   {"at": n}                looks before n are over
+ *
+ * Each line has its checksum (sealed-json.ts): believing a wrong number would pass over images nobody has looked at. A
+ * line that a death cut short is taken away by the next run, so any other that is damaged is an error.
  *
  * The n-th look is the same in every run of the same log with the same options. So going on is to walk the same states
  * again without recovering from their images, which is fast, until the first look that is not in the journal.
  */
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { openSealedJson, sealJson } from '../sealed-json.js'
 import type { Outcome } from './exploration.js'
 
 const FLUSH_MS = 100
@@ -32,15 +36,18 @@ export class Journal {
    * Errors: JournalError for a file that is none, or of another campaign; of the host.
    */
   constructor(path: string, identity: string, isStrict: boolean) {
-    const before = existsSync(path) ? readFileSync(path, 'utf8') : ''
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+    const before = text.slice(0, text.lastIndexOf('\n') + 1)
+    // A run that died while it wrote the first line has left a part of it.
+    if (before === '' && !sealJson({ identity }).startsWith(text))
+      throw new JournalError(`${path} is no journal of an exploration`)
     const parsed = parseJournal(path, before, identity)
     this.#outcomes = parsed.outcomes
     this.#end = this.#at = parsed.end
     this.#isStrict = isStrict
     this.#file = openSync(path, 'a')
-    if (before === '') this.#write(JSON.stringify({ identity }))
-    // A line that a death cut short is left behind.
-    else if (!before.endsWith('\n')) writeSync(this.#file, '\n')
+    if (before.length < text.length) ftruncateSync(this.#file, Buffer.byteLength(before))
+    if (before === '') this.#write(sealJson({ identity }))
   }
 
   get resumedAt(): number {
@@ -53,14 +60,14 @@ export class Journal {
 
   /** A look begins: before it, whatever was said is on disk. */
   begin(look: number): void {
-    if (this.#isStrict) this.#write(JSON.stringify({ at: look, running: true }))
+    if (this.#isStrict) this.#write(sealJson({ at: look, running: true }))
   }
 
   add(look: number, outcome: Outcome): void {
     const { complaint, key, inRecovery } = outcome
     this.#at = look + 1
     if (complaint !== undefined || key !== undefined) {
-      const line = JSON.stringify({ look, key, inRecovery, complaint: complaint && { ...pick(complaint) } })
+      const line = sealJson({ look, key, inRecovery, complaint: complaint && { ...pick(complaint) } })
       if (this.#isStrict) this.#write(line)
       else this.#lines.push(line)
     }
@@ -69,7 +76,7 @@ export class Journal {
 
   flush(): void {
     this.#flushed = performance.now()
-    this.#write([...this.#lines.splice(0), JSON.stringify({ at: this.#at })].join('\n'))
+    this.#write([...this.#lines.splice(0), sealJson({ at: this.#at })].join('\n'))
   }
 
   close(): void {
@@ -100,11 +107,12 @@ function parseJournal(path: string, text: string, identity: string): { outcomes:
     if (line === '') continue
     const entry = parseLine(line)
     if (index === 0 && entry?.identity === undefined) throw new JournalError(`${path} is no journal of an exploration`)
-    if (entry?.identity !== undefined && entry.identity !== identity) {
+    if (entry === undefined) throw new JournalError(`${path} is damaged at line ${index + 1}; remove it`)
+    if (entry.identity !== undefined && entry.identity !== identity) {
       throw new JournalError(`${path} is of another run: the workload or the options have changed; remove it`)
     }
-    if (entry?.at !== undefined) end = Math.max(end, entry.at)
-    if (entry?.look === undefined) continue
+    if (entry.at !== undefined) end = Math.max(end, entry.at)
+    if (entry.look === undefined) continue
     outcomes.set(entry.look, entry as Outcome)
     end = Math.max(end, entry.look + 1)
   }
@@ -113,7 +121,7 @@ function parseJournal(path: string, text: string, identity: string): { outcomes:
 
 function parseLine(line: string): JournalLine | undefined {
   try {
-    return JSON.parse(line) as JournalLine
+    return openSealedJson(line)
   } catch {
     return undefined
   }
@@ -122,11 +130,12 @@ function parseLine(line: string): JournalLine | undefined {
 /** The look that a process was in when it died; undefined: in none. Says what came of it, for the next process. */
 export function blameLook(path: string, outcome: Outcome): number | undefined {
   if (!existsSync(path)) return undefined
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  // A line that the death cut short was not said.
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
   const last = parseLine(lines.at(-1) ?? '')
   if (last?.at === undefined || last.running !== true) return undefined
   const file = openSync(path, 'a')
-  writeSync(file, `${JSON.stringify({ look: last.at, ...outcome })}\n`)
+  writeSync(file, `${sealJson({ look: last.at, ...outcome })}\n`)
   closeSync(file)
   return last.at
 }

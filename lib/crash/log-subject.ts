@@ -1,7 +1,7 @@
 /** What a store log of another tool tells, made explorable: one file of it, over the image it had before. */
 import type { CrashTest } from './crash-test.js'
 import type { ResolvedOptions } from './explore-options.js'
-import type { ParsedLog, RegisteredFile } from './pmemcheck-log.js'
+import { type ParsedLog, type RegisteredFile, StoreLogError } from './pmemcheck-log.js'
 import type { Region } from './region.js'
 import { RegionJudge, RegionMemory } from './region-judge.js'
 import { OpKind, StoreLog } from './store-log.js'
@@ -15,7 +15,7 @@ export function logSubject(
   checker: Partial<CrashTest<never>>,
   options: ResolvedOptions,
 ): Subject {
-  const memory = new RegionMemory(Math.max(file.size, image?.length ?? 0))
+  const memory = memoryOf(Math.max(file.size, image?.length ?? 0), file.path)
   if (image !== undefined) memory.bytes.set(image)
   const test = { ...checker, workload: () => undefined } as unknown as CrashTest<Region>
   const judge = new RegionJudge(test, memory, {
@@ -27,6 +27,15 @@ export function logSubject(
   const workload = own.count === 0 ? 'stored nothing to the file' : undefined
   const name = checker.name ?? file.path
   return { name, form: 'store log', log: own, base: memory, judge, workload, atomic: false, close: () => undefined }
+}
+
+/** Committed only where it is touched. Errors: StoreLogError when there is no room for the addresses. */
+function memoryOf(size: number, path: string): RegionMemory {
+  try {
+    return new RegionMemory(size)
+  } catch (error) {
+    throw new StoreLogError(`${path} has ${size} bytes, which is more than can be held: ${(error as Error).message}`)
+  }
 }
 
 /** Fences and marks are of no file. */

@@ -36,6 +36,8 @@ interface Mapping {
 
 const THREAD = 1
 const STORE_BYTES_MAX = 64
+/** The largest file there is (loff_t would allow more; a double and a process would not). */
+const FILE_BYTES_MAX = 2n ** 47n
 /** Which engine pmreorder is to use from here on: not ours. */
 const ENGINE_MARKERS = /^(?:FAULT_ONLY|FREORDER|AREORDER|PREORDER|NO_REORDER_FAULT|DEFAULT_REORDER|NREORDER|RREORDER)\b/
 
@@ -77,8 +79,8 @@ class Reader {
     if (path === '' || address === undefined || size === undefined || offset === undefined) throw malformed(entry)
     const file = this.#numbers.get(path) ?? this.#numbers.size + 1
     this.#numbers.set(path, file)
-    this.#sizes.set(path, Math.max(this.#sizes.get(path) ?? 0, Number(offset + size)))
-    this.#mappings.unshift({ file, address, size, offset: Number(offset) })
+    this.#sizes.set(path, Math.max(this.#sizes.get(path) ?? 0, toNumber(entry, offset + size)))
+    this.#mappings.unshift({ file, address, size, offset: toNumber(entry, offset) })
   }
 
   #store(entry: string, [addressText, valueText, sizeText, ...frames]: readonly string[]): void {
@@ -101,7 +103,7 @@ class Reader {
     const address = parseHex(entry, addressText)
     const mapping = this.#find(address)
     if (mapping === undefined) return
-    this.log.flush(THREAD, mapping.file, offsetIn(mapping, address), Number(parseHex(entry, sizeText)))
+    this.log.flush(THREAD, mapping.file, offsetIn(mapping, address), toNumber(entry, parseHex(entry, sizeText)))
   }
 
   #find(address: bigint): Mapping | undefined {
@@ -117,6 +119,12 @@ function parseHex(entry: string, text: string | undefined): bigint {
   if (text === undefined || !/^(?:0x)?[0-9a-f]+$/i.test(text.trim())) throw malformed(entry)
   const digits = text.trim()
   return BigInt(/^0x/i.test(digits) ? digits : `0x${digits}`)
+}
+
+/** Sizes of files and of parts of them. */
+function toNumber(entry: string, value: bigint): number {
+  if (value > FILE_BYTES_MAX) throw malformed(entry)
+  return Number(value)
 }
 
 function malformed(entry: string): StoreLogError {

@@ -5,7 +5,18 @@
  * The verbs are libpmem2's: a store is in the cache; flush puts lines on their way; fence waits for them; persist is
  * both. The same program runs on plain memory and on a mapping (mapped-region.ts).
  */
-import { requireBuffer, requireRange, requireString, wrongRange } from '../args.js'
+import {
+  requireBoolean,
+  requireBuffer,
+  requireFunction,
+  requireInteger,
+  requireOptions,
+  requireRange,
+  requireString,
+  describeValue,
+  wrongRange,
+  wrongType,
+} from '../args.js'
 import { StoreLog } from './store-log.js'
 import { UndoLines } from './undo-lines.js'
 import { callerLocation } from './caller-location.js'
@@ -31,12 +42,19 @@ export class Region {
   /** Called for each load, when somebody wants to know. */
   #onLoad: ((offset: number, length: number) => void) | undefined
 
+  /** bytes: the memory. Errors: TypeError for memory or options that are none. */
   constructor(bytes: Uint8Array, options: RegionOptions = {}) {
+    const memory: unknown = bytes
+    if (!(memory instanceof Uint8Array)) throw wrongType('bytes', 'a Uint8Array', memory)
+    const given = requireOptions<RegionOptions>('region options', options, ['log', 'locations'])
+    const log: unknown = given.log ?? new StoreLog()
+    if (!(log instanceof StoreLog)) throw wrongType('log', 'a StoreLog', log)
+    requireBuffer('bytes', bytes)
     this.#bytes = bytes
     this.#shown = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.log = options.log ?? new StoreLog()
-    this.#locations = options.locations ?? false
+    this.log = log
+    this.#locations = requireBoolean('locations', given.locations ?? false)
     this.#undo = new UndoLines(bytes)
   }
 
@@ -72,20 +90,23 @@ export class Region {
     return this.#bytes.slice(offset, offset + length)
   }
 
-  /** An aligned 8-byte store is never torn. */
+  /** An aligned 8-byte store is never torn. value: an integer; what does not fit is cut off, as by DataView. */
   store64(offset: number, value: bigint | number): void {
+    const bits = typeof value === 'bigint' ? value : BigInt(requireInteger('value', value))
     this.#before('store', offset, 8)
-    this.#view.setBigUint64(offset, BigInt(value), true)
+    this.#view.setBigUint64(offset, bits, true)
     this.#stored(offset, 8, false)
   }
 
   store32(offset: number, value: number): void {
+    requireInteger('value', value)
     this.#before('store', offset, 4)
     this.#view.setUint32(offset, value, true)
     this.#stored(offset, 4, false)
   }
 
   store8(offset: number, value: number): void {
+    requireInteger('value', value)
     this.#before('store', offset, 1)
     this.#view.setUint8(offset, value)
     this.#stored(offset, 1, false)
@@ -118,9 +139,10 @@ export class Region {
   }
 
   /** msync(MS_SYNC) of the pages that the bytes touch. */
-  msync(offset = 0, length = this.size - offset): void {
-    this.#within('msync', offset, length)
-    this.log.sync(this.#thread, REGION_FILE, offset, length, 'msync', this.#where())
+  msync(offset = 0, length?: number): void {
+    const bytes = length ?? this.size - requireInteger('offset', offset)
+    this.#within('msync', offset, bytes)
+    this.log.sync(this.#thread, REGION_FILE, offset, bytes, 'msync', this.#where())
   }
 
   /** Name what is done from here on: reports use the name. */
@@ -135,6 +157,7 @@ export class Region {
 
   /** An operation: a crash in it may leave the state before it or the state after it. Return: what `work` returns. */
   operation<Result>(id: string, work: () => Result): Result {
+    requireFunction('work', work)
     this.log.begin(this.#thread, requireString('id', id))
     const result = work()
     this.log.end(this.#thread, id)
@@ -202,7 +225,8 @@ export class Region {
       if (offset + length <= this.#bytes.length) return
     }
     const inside = `inside the region of ${this.#bytes.length} bytes`
-    throw wrongRange(`the range of a ${call}`, inside, `${length} bytes at ${offset}`)
+    const came = `${describeValue(length)} bytes at ${describeValue(offset)}`
+    throw wrongRange(`the range of a ${call}`, inside, came)
   }
 
   #where(): number {

@@ -1,14 +1,16 @@
 /** A report in a few lines: for the message of an assertion, and under the table of the command line. */
 import { hex } from './diagnose.js'
 import type { Finding } from './findings.js'
+import { requireReport } from './report-form.js'
 import { type Failure, type Report, type StoreReference, hasPassed } from './report.js'
 
 const STORES_SHOWN = 8
 const FINDINGS_SHOWN = 6
 const BYTES_SHOWN = 8
 
-/** Return: the verdict, the smallest failure, and what the log shows, a line each. */
+/** Return: the verdict, the smallest failure, and what the log shows, a line each. Errors: TypeError, RangeError. */
 export function reportText(report: Report): string {
+  requireReport('report', report)
   const { counts, failures, findings, workload } = report
   const lines = [verdict(report)]
   if (workload !== undefined) lines.push(`  the workload ${workload}`)

@@ -1,4 +1,5 @@
 /** What an exploration reports: plain data, as `--json` prints it, as shards are merged from, as pages are made of. */
+import { wrongType } from '../args.js'
 import type { EngineName } from './engines/index.js'
 import type { Counts } from './exploration.js'
 import type { Finding } from './findings.js'
@@ -87,7 +88,16 @@ export interface Report {
   readonly log: readonly LoggedOperation[]
 }
 
-/** Return: does the program survive? No, when a default limit ended the search before it was over. */
-export function hasPassed({ counts, workload, isComplete }: Report): boolean {
+/**
+ * Return: does the program survive? No, when a default limit ended the search before it was over.
+ * Errors: TypeError for what is no report.
+ */
+export function hasPassed(report: Report): boolean {
+  const counts: unknown = (report as Partial<Report> | undefined | null)?.counts
+  if (typeof counts !== 'object' || counts === null) throw wrongType('report', 'what explore returned', report)
+  return isPassed(report)
+}
+
+function isPassed({ counts, workload, isComplete }: Report): boolean {
   return counts.bad === 0 && workload === undefined && isComplete
 }

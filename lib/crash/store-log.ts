@@ -9,8 +9,11 @@
  * durable when it is over, and it is written down as a call because mistakes with pages are not mistakes with lines;
  * and `begin` and `end` of an operation of the program, for oracles that compare before and after.
  *
+ * What is said is checked: TypeError, RangeError for numbers and words that are none.
+ *
  * A traced mount tells a sync as a flush and a fence of a thread with a negative number, that of the file.
  */
+import { requireInteger, requireRange, wrongType } from '../args.js'
 import { Page } from '../constants.js'
 import type { LocationId, StoreSink } from '../persist/store-sink.js'
 
@@ -67,7 +70,9 @@ export class StoreLog implements StoreSink {
     nonTemporal: boolean,
     location: LocationId = 0,
   ): void {
+    if (!(bytes instanceof Uint8Array)) throw wrongType('bytes', 'a Uint8Array', bytes)
     const kind = nonTemporal ? OpKind.StoreNonTemporal : OpKind.Store
+    requireRange('offset', offset, 0, Number.MAX_SAFE_INTEGER - bytes.length)
     // What crosses a line is several stores: lines fail apart.
     for (let from = 0; from < bytes.length;) {
       const length = Math.min(bytes.length - from, Page.LineSize - ((offset + from) % Page.LineSize))
@@ -122,50 +127,50 @@ export class StoreLog implements StoreSink {
 
   /** An OpKind. */
   kind(op: number): number {
-    return this.#kinds[op] as number
+    return this.#kinds[row(op)] as number
   }
 
   thread(op: number): number {
-    return this.#threads[op] as number
+    return this.#threads[row(op)] as number
   }
 
   file(op: number): number {
-    return this.#files[op] as number
+    return this.#files[row(op)] as number
   }
 
   /** First byte in the file. */
   offset(op: number): number {
-    return this.#offsets[op] as number
+    return this.#offsets[row(op)] as number
   }
 
   length(op: number): number {
-    return this.#lengths[op] as number
+    return this.#lengths[row(op)] as number
   }
 
   /** Byte `index` of a store. */
   byte(op: number, index: number): number {
-    return this.#bytes[(this.#data[op] as number) + index] as number
+    return this.#bytes[(this.#data[row(op)] as number) + row(index)] as number
   }
 
   /** The bytes of a store; they change with the log. */
   bytes(op: number): Uint8Array {
-    const from = this.#data[op] as number
+    const from = this.#data[row(op)] as number
     return this.#bytes.subarray(from, from + this.length(op))
   }
 
   /** What the thread had said it does: the label of its last mark before the operation, or ''. */
   label(op: number): string {
-    return this.#words[this.#labels[op] as number] ?? ''
+    return this.#words[this.#labels[row(op)] as number] ?? ''
   }
 
   /** Where in the program, or ''. */
   where(op: number): string {
-    return this.#words[this.#locations[op] as number] ?? ''
+    return this.#words[this.#locations[row(op)] as number] ?? ''
   }
 
   /** Of a mark, an acknowledgement, begin, end: its word; of a sync: the call. */
   word(op: number): string {
-    return this.#words[this.#data[op] as number] ?? ''
+    return this.#words[this.#data[row(op)] as number] ?? ''
   }
 
   /** The pages of a sync of either form: the operation that has their range. */
@@ -208,6 +213,11 @@ export class StoreLog implements StoreSink {
     data: number,
     location: LocationId,
   ): void {
+    requireInteger('thread', thread)
+    requireInteger('file', file)
+    requireRange('offset', offset, 0, Number.MAX_SAFE_INTEGER)
+    requireRange('length', length, 0, Number.MAX_SAFE_INTEGER - offset)
+    requireInteger('location', location)
     const op = this.#count++
     if (op === this.#kinds.length) this.#grow()
     this.#kinds[op] = kind
@@ -222,6 +232,8 @@ export class StoreLog implements StoreSink {
   }
 
   #word(text: string): number {
+    const given: unknown = text
+    if (typeof given !== 'string') throw wrongType('a name, label or id', 'a string', given)
     let id = this.#wordIds.get(text)
     if (id === undefined) {
       id = this.#words.push(text) - 1
@@ -246,6 +258,12 @@ export class StoreLog implements StoreSink {
     if (this.#bytesUsed + length <= this.#bytes.length) return
     this.#bytes = extend(this.#bytes, new Uint8Array(this.#bytes.length * 2 + length))
   }
+}
+
+/** An operation that is no number is misuse; one that is not in the log has no values. */
+function row(op: unknown): number {
+  if (typeof op === 'number') return op
+  throw wrongType('the number of an operation', 'a number', op)
 }
 
 function extend<Column extends Uint8Array | Int32Array | Float64Array>(from: Column, to: Column): Column {

@@ -89,6 +89,8 @@ export const enum HeaderWord {
   StoreLog = 88,
   /** Two words: StoreRecording bits, what is recorded of stores now; and how many recordings there were. */
   StoreRecording = 90,
+  /** Hash of what a handle says besides its buffer: one that was changed on the way is refused. */
+  Handle = 92,
   Size = 96,
 }
 
@@ -171,6 +173,31 @@ function allocate(bytes: number): SharedArrayBuffer {
     const reason = `no ${size} of address space for tables: raise ulimit -v, or lower capacity or maxTreeNodes`
     throw new PmemError('ENOMEM', 'mount', reason)
   }
+}
+
+/** Is this a handle as mount made it? Everything in it decides where in the words things are. */
+export function isHandle(given: Partial<MachineHandle> | undefined): given is MachineHandle {
+  const { buffer, config, root }: Partial<Record<keyof MachineHandle, unknown>> = given ?? {}
+  if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < HeaderWord.Size * 4) return false
+  const words = new AtomicWords(buffer)
+  if (words.load(HeaderWord.Magic) !== MAGIC) return false
+  try {
+    return words.load(HeaderWord.Handle) === hashOf(config, root)
+  } catch {
+    // Cycles, bigints: what JSON cannot say was never in a handle.
+    return false
+  }
+}
+
+/** Note what handles of this machine say. */
+export function sealHandle(words: SharedWords, { config, root }: MachineHandle): void {
+  words.store(HeaderWord.Handle, hashOf(config, root))
+}
+
+function hashOf(config: unknown, root: unknown): number {
+  let hash = 0x811c9dc5
+  for (const byte of new TextEncoder().encode(JSON.stringify([config, root]))) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash | 0
 }
 
 /** The machine as the calling thread sees it; claims a thread record. Errors: EAGAIN when there is none. */

@@ -70,6 +70,10 @@ function storeOptions(options: StoreOptions | undefined): Required<StoreOptions>
 
 const MSYNC_MODES = { sync: MsyncFlag.Sync, async: MsyncFlag.Async, invalidate: MsyncFlag.Invalidate } as const
 
+/**
+ * Options and buffers may be the program's own code: getters, properties in place of those of a view. Every call here
+ * reads them first and looks at the mapping afterwards, so that a getter that unmaps makes the call an EBADF.
+ */
 export class DaxMapping implements Disposable {
   readonly #calls: SystemCalls
   readonly #inode: number
@@ -140,10 +144,10 @@ export class DaxMapping implements Disposable {
    * EIO, ENOSPC… of the media: each error once for each open of the file, see DaxFile.sync.
    */
   msync(offset = 0, length?: number, options?: MsyncOptions): void {
-    const [start, bytes] = this.#requirePages('msync', offset, length)
     const given = requireOptions<MsyncOptions>('msync options', options, ['mode', 'invalidate'])
     const mode = requireOneOf('mode', given.mode ?? 'sync', ['sync', 'async', 'invalidate'])
     const invalidate = requireBoolean('invalidate', given.invalidate ?? false) ? MsyncFlag.Invalidate : 0
+    const [start, bytes] = this.#requirePages('msync', offset, length)
     this.#calls.run('msync', (machine) => {
       const result = vmMsync(machine, this.#address + start, bytes, MSYNC_MODES[mode] | invalidate)
       const syncs = mode === 'sync' && this.#info.sharing === 'shared'
@@ -191,18 +195,19 @@ export class DaxMapping implements Disposable {
    * Errors: those of tryWrite, what was stored before the byte that failed stays stored; those of flush.
    */
   copy(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options?: StoreOptions): void {
-    const start = this.#requireWritable('copy', offset)
     const bytes = requireBuffer('source', source)
+    const how = storeOptions(options)
+    const start = this.#requireWritable('copy', offset)
     requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
-    this.#store('copy', start, bytes, storeOptions(options))
+    this.#store('copy', start, bytes, how)
   }
 
   /** memset, flushed and fenced (pmem2_memset). value: 0 … 255. Errors: as copy. */
   fill(offset: number, length: number, value: number, options?: StoreOptions): void {
+    const { nonTemporal, drain } = storeOptions(options)
     const start = this.#requireWritable('fill', offset)
     requireRange('length', length, 0, this.#length - start, 'bytes')
     requireRange('value', value, 0, 255)
-    const { nonTemporal, drain } = storeOptions(options)
     const piece = Buffer.alloc(Math.min(length, FILL_BYTES), value)
     for (let done = 0; done < length; done += piece.length) {
       const bytes = piece.subarray(0, Math.min(piece.length, length - done))
@@ -222,15 +227,14 @@ export class DaxMapping implements Disposable {
   tryRead(offset: number, length: number): Uint8Array
   tryRead<Target extends ArrayBufferView>(offset: number, target: Target): Target
   tryRead(offset: number, into: number | ArrayBufferView): ArrayBufferView {
+    const given = typeof into === 'number' ? undefined : requireBuffer('target', into)
     const start = this.#requireOffset('tryRead', offset)
-    const target =
-      typeof into === 'number' ? new Uint8Array(requireRange('length', into, 0, this.#length - start, 'bytes')) : into
-    const bytes = requireBuffer('target', target)
-    requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
+    const length = requireRange('length', given?.length ?? into, 0, this.#length - start, 'bytes')
+    const bytes = given ?? new Uint8Array(length)
     this.#guarded('tryRead', start, bytes.length, (addon, address) =>
       addon.copyMemory(addon.addressOf(bytes), address, bytes.length),
     )
-    return target
+    return typeof into === 'number' ? bytes : into
   }
 
   /**
@@ -239,8 +243,8 @@ export class DaxMapping implements Disposable {
    * mapping.
    */
   tryWrite(offset: number, source: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): void {
-    const start = this.#requireWritable('tryWrite', offset)
     const bytes = requireBuffer('source', source)
+    const start = this.#requireWritable('tryWrite', offset)
     requireRange('length', bytes.length, 0, this.#length - start, 'bytes')
     this.#guarded('tryWrite', start, bytes.length, (addon, address) =>
       addon.copyMemory(address, addon.addressOf(bytes), bytes.length),
@@ -321,7 +325,6 @@ export class DaxMapping implements Disposable {
    * maxMappings), EFAULT (a part was unmapped or protected apart: it is not one mapping any more), EBADF.
    */
   mremap(newLength: number | string, options?: MremapOptions): void {
-    const start = this.#requireOffset('mremap', 0)
     const length = requireRange(
       'newLength',
       requireSize('newLength', newLength),
@@ -331,6 +334,7 @@ export class DaxMapping implements Disposable {
     )
     const given = requireOptions<MremapOptions>('mremap options', options, ['mayMove'])
     const flags = requireBoolean('mayMove', given.mayMove ?? true) ? MremapFlag.MayMove : 0
+    const start = this.#requireOffset('mremap', 0)
     this.#address = this.#run('mremap', (machine) =>
       vmMremap(machine, this.#address + start, this.#length, length, flags),
     )

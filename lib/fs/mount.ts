@@ -8,10 +8,19 @@ import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError } from '../errors.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
+import {
+  HeaderWord,
+  type MachineHandle,
+  MachineState,
+  createMachineBuffer,
+  isHandle,
+  openMachine,
+  sealHandle,
+} from '../fault/machine.js'
 import { watchMount } from '../fault/watchdog.js'
-import { HeaderWord, MAGIC, MachineState, createMachineBuffer, openMachine } from '../fault/machine.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
+import { warnOfDamagedNotes } from './damaged-notes.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
 import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
 import { type MountHandle, Pmem } from './pmem.js'
@@ -56,10 +65,13 @@ export function mount(path: string, options?: MountOptions): Pmem {
     warnShared(pool.root)
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
     setNumber(words, HeaderWord.StoreLog, log)
-    const machine = openMachine(addon, { buffer, config, root: pool.root })
+    const handle: MachineHandle = { buffer, config, root: pool.root }
+    sealHandle(words, handle)
+    const machine = openMachine(addon, handle)
     if (machine.pfns.reserve(allocatedPagesOf(addon, pool, machine.pfns.capacityPages)) < 0) {
       throw new PmemError('ENOSPC', 'mount', 'the files of the pool hold more than the capacity', pool.root)
     }
+    warnOfDamagedNotes(addon, pool)
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
@@ -96,8 +108,8 @@ function refusalOf(error: unknown, root: string): unknown {
  */
 export function attach(handle: MountHandle): Pmem {
   const given: unknown = handle
-  const machine = (given as Partial<MountHandle> | undefined)?.machine
-  if (!(machine?.buffer instanceof SharedArrayBuffer) || new Int32Array(machine.buffer)[0] !== MAGIC) {
+  const machine = (given as Partial<MountHandle> | null | undefined)?.machine
+  if (!isHandle(machine)) {
     throw new TypeError('handle must be the handle of a mount of this process but received something else')
   }
   const words = new AtomicWords(machine.buffer)

@@ -24,8 +24,9 @@ import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
 import { hostError, isValidName, listPool } from './pool-directory.js'
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
+import { Failures } from './failures.js'
 import type { StoreSink } from '../persist/store-sink.js'
-import { type RecordOptions, StoreRecorder } from './store-recording.js'
+import { type RecordOptions, StoreRecorder, resolveRecording } from './store-recording.js'
 import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
 import { TraceFeed, type TraceListener } from './trace-feed.js'
@@ -227,9 +228,10 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
    * Errors: ENOTSUP (the mount does not trace), EBUSY (being recorded), EBADF; TypeError, RangeError.
    */
   recordStores(sink: StoreSink, options?: RecordOptions): StoreRecorder {
+    const request = resolveRecording(sink, options)
     this.#requireOpen('recordStores')
     this.calls.requireAlive('recordStores')
-    const recorder = new StoreRecorder(this.#machine, sink, options, (stopped) => this.#recorders.delete(stopped))
+    const recorder = new StoreRecorder(this.#machine, request, (stopped) => this.#recorders.delete(stopped))
     this.#recorders.add(recorder)
     return recorder
   }
@@ -375,7 +377,8 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
    * Leave the mount: unmap and close what this thread has. The last thread to leave unmounts: everything is written
    * back, workers stop, the pool is free for others. Order of close of files, mappings and mount does not matter.
    *
-   * Errors: of the final sync (EIO, ENOSPC…), after everything was torn down all the same; none when the mount is dead.
+   * Errors: of the final sync (EIO, ENOSPC…), what a trace listener or a sink throws, after everything was torn down
+   * all the same; none of a sync when the mount is dead.
    */
   close(): void {
     const error = this.#leave(true)
@@ -416,8 +419,11 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   endTrace(): void {
     if (this.#machine.trace.isOn && this.#machine.words.load(HeaderWord.State) === MachineState.Live)
       settle(this.#machine)
-    this.#traceFeed.close()
-    this.#tracePrint?.stop()
+    try {
+      this.#traceFeed.close()
+    } finally {
+      this.#tracePrint?.stop()
+    }
   }
 
   /** sync: write back when this is the last to leave. Return: what the final sync met. */
@@ -426,18 +432,19 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     this.#closed = true
     removeOpenMount(this)
     const machine = this.#machine
-    // While files still have names.
-    this.#traceFeed.drain()
+    // While files still have names. What listeners and sinks throw must not keep the mount.
+    const failures = new Failures()
+    failures.of(() => this.#traceFeed.drain())
     this.#tracePrint?.flush()
-    const failed = this.#stopRecorders()
+    for (const recorder of [...this.#recorders]) failures.of(() => recorder.stop())
     for (const mapping of [...this.#mappings]) mapping.unmap()
     for (const file of [...this.#files]) file.close()
     machine.stores?.nameThread(0)
     for (const other of openHere(machine)) other.stores?.nameThread(machine.addon.threadId())
     machine.threads.release(machine.self)
     const error = leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
-    this.endTrace()
-    if (failed !== undefined) throw failed
+    failures.of(() => this.endTrace())
+    failures.throwFirst()
     return error
   }
 
@@ -467,19 +474,6 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     if (!file.isOpen) throw new PmemError('EBADF', syscall, 'the file is closed', file.name)
     if (!this.#files.has(file)) throw wrongRange('file', 'a file this mount has open', file.name)
     return file
-  }
-
-  /** What is torn down from here on is no store, flush or fence of the program. Return: what a sink threw. */
-  #stopRecorders(): Error | undefined {
-    let failed: Error | undefined
-    for (const recorder of [...this.#recorders]) {
-      try {
-        recorder.stop()
-      } catch (error) {
-        failed ??= error as Error
-      }
-    }
-    return failed
   }
 
   #say(syscall: 'mark' | 'acknowledged', name: string, value: string): void {

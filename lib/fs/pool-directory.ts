@@ -10,13 +10,14 @@
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
 import { type NotedRun, partsWithout, readNote } from '../media/host-file-blocks.js'
 import { BLOCKS_DIRECTORY, NOTE_DIRECTORIES, removeNotes } from '../media/host-file-notes.js'
+import { makeDirectories } from './make-directories.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
 export const PRIVATE_DIRECTORY = '.faultline'
@@ -34,7 +35,7 @@ export interface PoolDirectory {
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
   try {
-    for (const notes of NOTE_DIRECTORIES) makeDirectory(join(path, notes))
+    for (const notes of NOTE_DIRECTORIES) makeDirectories(join(path, notes), 0o700)
   } catch (error) {
     throw hostError(error, 'mount', path)
   }
@@ -56,18 +57,6 @@ export function openPool(addon: Addon, path: string): PoolDirectory {
     throw error instanceof PmemError ? error : hostError(error, 'mount', root)
   }
   return { root, directory, lock }
-}
-
-/** mkdir -p. Errors: of the host; Node's own mkdir calls a read-only file system ENOENT. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return
-  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    // Another process may be making it too.
-    if (!isErrno(error, 'EEXIST') || !statSync(path).isDirectory()) throw error
-  }
 }
 
 /** Pid of the process that has the pool at `root` mounted, as far as its lock file tells; 0 when it does not. */

@@ -21,8 +21,22 @@ const SINK_METHODS = ['store', 'flush', 'fence', 'mark', 'acknowledged'] as cons
 
 const ROUNDS = 8
 
+/** What a recording is asked for. */
+export interface RecordRequest {
+  readonly sink: StoreSink
+  readonly stacks: boolean
+}
+
+/** Errors: TypeError, RangeError. */
+export function resolveRecording(sink: unknown, options: unknown): RecordRequest {
+  const known = requireSink(sink)
+  const given = requireOptions<RecordOptions>('record options', options ?? {}, ['locations'])
+  const locations = requireOneOf('locations', given.locations ?? 'labels', ['labels', 'stacks'])
+  return { sink: known, stacks: locations === 'stacks' }
+}
+
 /** Errors: TypeError. */
-export function requireSink(sink: unknown): StoreSink {
+function requireSink(sink: unknown): StoreSink {
   const given = sink as Partial<StoreSink> | null | undefined
   const missing = SINK_METHODS.find((method) => typeof given?.[method] !== 'function')
   if (missing === undefined) return given as StoreSink
@@ -41,15 +55,14 @@ export class StoreRecorder implements Disposable {
   readonly #records: ArrayBuffer
   #read = 0
   #active = true
+  #draining = false
 
-  /** Made by Pmem.recordStores. Errors: ENOTSUP (not traced), EBUSY; TypeError, RangeError. */
-  constructor(machine: Machine, sink: unknown, options: unknown, onStop: (recorder: StoreRecorder) => void) {
+  /** Made by Pmem.recordStores. Errors: ENOTSUP (not traced), EBUSY. */
+  constructor(machine: Machine, { sink, stacks }: RecordRequest, onStop: (recorder: StoreRecorder) => void) {
     const { stores, addon, handle } = machine
     this.#machine = machine
-    this.#sink = requireSink(sink)
+    this.#sink = sink
     this.#onStop = onStop
-    const given = requireOptions<RecordOptions>('record options', options ?? {}, ['locations'])
-    const stacks = requireOneOf('locations', given.locations ?? 'labels', ['labels', 'stacks']) === 'stacks'
     if (stores === undefined) {
       throw new PmemError(
         'ENOTSUP',
@@ -82,22 +95,25 @@ export class StoreRecorder implements Disposable {
   }
 
   /**
-   * Tell the sink everything that has happened until now.
+   * Tell the sink everything that has happened until now. A sink that calls drain itself is told nothing more by it;
+   * one that stops the recording, or closes the mount, is told nothing more at all.
    * Return: how many records. Errors: ENOSPC when the log was full and records were lost (storeLogSize); whatever the
    * sink throws, and then the rest of what was to be told is not.
    */
   drain(): number {
-    return this.#active ? this.#drain() : 0
+    return this.#active && !this.#draining ? this.#drain() : 0
   }
 
   /** drain, and record no more. Calling it again does nothing. Errors: as drain, when all is stopped. */
   stop(): void {
     if (!this.#active) return
-    this.#machine.stores?.stop()
+    const { stores } = this.#machine
+    stores?.stop()
     try {
-      this.#drain()
+      if (!this.#draining) this.#drain()
     } finally {
       this.#active = false
+      stores?.giveUp()
       this.#machine.addon.detachArrayBuffer(this.#records)
       this.#onStop(this)
     }
@@ -108,6 +124,15 @@ export class StoreRecorder implements Disposable {
   }
 
   #drain(): number {
+    this.#draining = true
+    try {
+      return this.#tell()
+    } finally {
+      this.#draining = false
+    }
+  }
+
+  #tell(): number {
     const { addon, stores } = this.#machine
     if (stores === undefined) return 0
     let count = 0
@@ -117,7 +142,9 @@ export class StoreRecorder implements Disposable {
       if (used < 0) throw new PmemError(used, 'drain', 'the store log was full and records were lost (storeLogSize)')
       const from = this.#read
       this.#read = used
-      count += this.#reader.read(from, used, this.#sink)
+      count += this.#reader.read(from, used, this.#sink, () => this.#active)
+      // Stopped by the sink: the log may be gone.
+      if (!this.#active) break
       if (!addon.restartStoreLog(stores.log, used)) continue
       this.#read = 0
       break

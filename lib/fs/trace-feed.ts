@@ -1,5 +1,6 @@
 /** Trace events for programs: what pmem.on('trace') delivers. */
 import { requireFunction } from '../args.js'
+import { Failures } from './failures.js'
 import { type MachineHandle, openTrace } from '../fault/machine.js'
 import type { InodeTable } from '../mm/inode.js'
 import { PLAIN_NAMING, formatRecord } from '../trace/format.js'
@@ -80,20 +81,30 @@ export class TraceFeed {
   /** What happened until now is delivered first. */
   remove(listener: TraceListener): void {
     if (!this.#listeners.has(listener)) return
-    this.drain()
-    this.#listeners.delete(listener)
-    if (this.#listeners.size === 0) this.#stop()
+    try {
+      this.drain()
+    } finally {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size === 0) this.#stop()
+    }
   }
 
-  /** Deliver what has happened until now. */
+  /** Deliver what has happened until now. Errors: the first that a listener throws, when all were told everything. */
   drain(): void {
-    for (const event of this.#reader?.read() ?? []) for (const listener of this.#listeners) listener(event)
+    const failures = new Failures()
+    for (const event of this.#reader?.read() ?? []) {
+      for (const listener of this.#listeners) failures.of(() => listener(event))
+    }
+    failures.throwFirst()
   }
 
   close(): void {
-    this.drain()
-    this.#listeners.clear()
-    this.#stop()
+    try {
+      this.drain()
+    } finally {
+      this.#listeners.clear()
+      this.#stop()
+    }
   }
 
   #stop(): void {

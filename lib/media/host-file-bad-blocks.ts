@@ -1,12 +1,13 @@
 /**
  * The bad blocks of a file, across mounts: pool/.faultline/badblocks/NAME, one line of JSON.
  *
- *   {"format":1,"blockSize":512,"bad":[[first,count],…],"latent":[[first,count],…]}
+ *   {"format":1,"blockSize":512,"bad":[[first,count],…],"latent":[[first,count],…],"sum":"…"}
  *
  * first and count are in blocks of 512 bytes from the start of the file, as the kernel and ndctl count them; runs are
  * in order and do not touch. `latent` are errors nobody has come across yet. Without bad blocks there is no note. A
  * note is replaced by rename: whoever is killed meanwhile leaves the old one or the new one. What it says of pages that
- * have no block (any more) means nothing.
+ * have no block (any more) means nothing. sum: see sealed-json.ts. To go on without a damaged note would hand out bytes
+ * that are bad as if they were good, so a file with one cannot be opened.
  *
  * Uses the addon: names are resolved beneath the pool and nothing else.
  */
@@ -14,8 +15,9 @@ import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT } from '../constants.js'
-import { type Errno, ErrorNumber } from '../errors.js'
-import { BAD_BLOCKS_DIRECTORY, readText } from './host-file-notes.js'
+import { type Errno, ErrorNumber, PmemError } from '../errors.js'
+import { BAD_BLOCKS_DIRECTORY, isRefused, readText } from './host-file-notes.js'
+import { openJson, sealJson } from '../sealed-json.js'
 import { BAD_BLOCKS_PER_PAGE, BAD_BLOCK_SIZE, type BadRun } from './page-poison.js'
 
 /** First block and number of blocks. */
@@ -27,6 +29,8 @@ interface Note {
   readonly bad: readonly Pair[]
   readonly latent: readonly Pair[]
 }
+
+const NOTE_KEYS: readonly (keyof Note)[] = ['format', 'blockSize', 'bad', 'latent']
 
 /** Where a pool is, by descriptor and by path, and who writes there: no two may write one new note. */
 export interface NotePlace {
@@ -48,7 +52,7 @@ export function writeBadBlocks(addon: Addon, place: NotePlace, name: string, run
     }
     const flags = (c['O_RDWR'] as number) | (c['O_CREAT'] as number)
     const fd = addon.openBeneath(place.pool, `${BAD_BLOCKS_DIRECTORY}/${fresh}`, flags, 0o600)
-    const bytes = new TextEncoder().encode(`${JSON.stringify(noteOf(runs))}\n`)
+    const bytes = new TextEncoder().encode(`${sealJson(noteOf(runs))}\n`)
     let error = addon.truncateFile(fd, 0)
     if (error >= 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
     addon.closeFd(fd)
@@ -61,29 +65,32 @@ export function writeBadBlocks(addon: Addon, place: NotePlace, name: string, run
   }
 }
 
-/** Return: the runs noted, ascending and disjoint; none when there is no note or it cannot be understood. */
+/** Return: the runs noted, ascending and disjoint; none when there is no note. Errors: EIO when it is damaged; of the host. */
 export function readBadBlocks(addon: Addon, pool: number, name: string): BadRun[] {
-  const text = readText(addon, pool, `${BAD_BLOCKS_DIRECTORY}/${name}`)
+  const path = `${BAD_BLOCKS_DIRECTORY}/${name}`
   try {
-    return parseBadBlocks(text)
-  } catch {
-    return []
+    const text = readText(addon, pool, path)
+    return text === undefined ? [] : parseBadBlocks(text)
+  } catch (error) {
+    if (isRefused(error)) throw error
+    const why = `its list of bad blocks, ${path}, is damaged: ${(error as Error).message}`
+    throw new PmemError('EIO', 'open', `${why}; remove the list to go on without it`, name)
   }
 }
 
-/** Errors: SyntaxError when it is no JSON. Return: none when it is not of a form known here. */
+/** Errors: Error saying what is wrong with the text. */
 export function parseBadBlocks(text: string): BadRun[] {
-  if (text === '') return []
-  const parsed: unknown = JSON.parse(text)
-  if (typeof parsed !== 'object' || parsed === null) return []
-  const note = parsed as Partial<Record<keyof Note, unknown>>
-  if (note.format !== 1 || note.blockSize !== BAD_BLOCK_SIZE) return []
+  const note: Partial<Record<keyof Note, unknown>> = openJson(text.trimEnd(), NOTE_KEYS)
+  if (note.format !== 1 || note.blockSize !== BAD_BLOCK_SIZE) {
+    throw new Error(`its format is not 1 or its blocks not ${BAD_BLOCK_SIZE} bytes`)
+  }
   const runs = [...runsOf(note.bad, false), ...runsOf(note.latent, true)].sort((a, b) => a.first - b.first)
   const isDisjoint = runs.every((run, i) => {
     const before = runs[i - 1]
     return before === undefined || before.first + before.count <= run.first
   })
-  return isDisjoint ? runs : []
+  if (!isDisjoint) throw new Error('its runs overlap')
+  return runs
 }
 
 function noteOf(runs: readonly BadRun[]): Note {
@@ -93,7 +100,7 @@ function noteOf(runs: readonly BadRun[]): Note {
 }
 
 function runsOf(pairs: unknown, latent: boolean): BadRun[] {
-  if (!Array.isArray(pairs) || !pairs.every(isPair)) return []
+  if (!Array.isArray(pairs) || !pairs.every(isPair)) throw new Error('its runs are no pairs of block numbers')
   return pairs.map(([first, count]) => ({ first, count, latent }))
 }
 

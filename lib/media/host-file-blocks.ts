@@ -3,8 +3,9 @@
  *
  * The host file tells holes from data. What it cannot tell are blocks that were allocated and never stored to: neither
  * unwritten ones, nor written ones full of zeroes. So each file that has such blocks has a small note beside the pool's
- * lock: pool/.faultline/blocks/NAME, one line of JSON. Losing it loses no byte, only the promise that stores to these
- * blocks need no space; where note and data disagree, data wins.
+ * lock: pool/.faultline/blocks/NAME, one line of JSON with its checksum (sealed-json.ts). Losing it loses no byte, only
+ * the promise that stores to these blocks need no space; where note and data disagree, data wins. So a damaged note
+ * counts as none, and mount says so.
  *
  * What leaves the file leaves the note at once, before anyone else can have the space: else a crash would bring back
  * blocks that are another file's by then.
@@ -17,7 +18,8 @@
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT, Page } from '../constants.js'
 import { type Errno, ErrorNumber, isErrno } from '../errors.js'
-import { BLOCKS_DIRECTORY, readText } from './host-file-notes.js'
+import { BLOCKS_DIRECTORY, isRefused, readText } from './host-file-notes.js'
+import { openJson, sealJson } from '../sealed-json.js'
 
 /** Blocks without data: pages [first, end). */
 export interface NotedRun {
@@ -36,7 +38,9 @@ interface Note {
   readonly written: readonly Pair[]
 }
 
-/** Replace the note; an empty list empties it. Return: 0 or -errno. */
+const NOTE_KEYS: readonly (keyof Note)[] = ['format', 'pageSize', 'unwritten', 'written']
+
+/** Replace the note; an empty list is noted where there is a note. Return: 0 or -errno. */
 export function writeNote(addon: Addon, pool: number, name: string, runs: readonly NotedRun[]): Errno {
   const { constants: c } = addon
   const create = runs.length > 0 ? (c['O_CREAT'] as number) : 0
@@ -47,26 +51,37 @@ export function writeNote(addon: Addon, pool: number, name: string, runs: readon
     if (runs.length === 0 && isErrno(error, 'ENOENT')) return 0
     return error instanceof Error && 'errno' in error ? -Math.abs(error.errno as number) : -ErrorNumber.EIO
   }
-  const bytes = new TextEncoder().encode(runs.length === 0 ? '' : `${JSON.stringify(noteOf(runs))}\n`)
+  const bytes = new TextEncoder().encode(`${sealJson(noteOf(runs))}\n`)
   let error = addon.truncateFile(fd, 0)
-  if (error >= 0 && bytes.length > 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
+  if (error >= 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
   addon.closeFd(fd)
   return error < 0 ? error : 0
 }
 
-/** Return: the runs noted, ascending and disjoint; none when there is no note or it cannot be understood. */
+/** Return: the runs noted, ascending and disjoint; none when there is no note or it is damaged. Errors: of the host. */
 export function readNote(addon: Addon, pool: number, name: string): NotedRun[] {
-  const text = readText(addon, pool, `${BLOCKS_DIRECTORY}/${name}`)
   try {
-    return parse(text)
-  } catch {
+    return checkNote(addon, pool, name)
+  } catch (error) {
+    if (isRefused(error)) throw error
     return []
   }
 }
 
+/** Return: as readNote. Errors: Error saying how the note is damaged. */
+export function checkNote(addon: Addon, pool: number, name: string): NotedRun[] {
+  const text = readText(addon, pool, `${BLOCKS_DIRECTORY}/${name}`)
+  return text === undefined ? [] : parse(text)
+}
+
 /** Take pages [first, end) out of the note. Return: how many runs are left, or -errno. */
 export function trimNote(addon: Addon, pool: number, name: string, first: number, end: number): Errno {
-  const before = readNote(addon, pool, name)
+  let before: NotedRun[]
+  try {
+    before = readNote(addon, pool, name)
+  } catch (error) {
+    return -Math.abs((error as { errno: number }).errno)
+  }
   const after = before.flatMap((run) => partsWithout(run, [{ first, end, written: false }]))
   const error = isSame(before, after) ? 0 : writeNote(addon, pool, name, after)
   return error < 0 ? error : after.length
@@ -96,16 +111,17 @@ function noteOf(runs: readonly NotedRun[]): Note {
 }
 
 function parse(text: string): NotedRun[] {
-  if (text === '') return []
-  const note = JSON.parse(text) as Partial<Record<keyof Note, unknown>>
-  if (note.format !== 1) return []
+  const note: Partial<Record<keyof Note, unknown>> = openJson(text.trimEnd(), NOTE_KEYS)
+  if (note.format !== 1 || note.pageSize !== Page.Size)
+    throw new Error('its format is not 1 or its pages not 4096 bytes')
   const runs = [...runsOf(note.unwritten, false), ...runsOf(note.written, true)].sort((a, b) => a.first - b.first)
   const isDisjoint = runs.every((run, i) => i === 0 || (runs[i - 1] as NotedRun).end <= run.first)
-  return isDisjoint ? runs : []
+  if (!isDisjoint) throw new Error('its runs overlap')
+  return runs
 }
 
 function runsOf(pairs: unknown, written: boolean): NotedRun[] {
-  if (!Array.isArray(pairs) || !pairs.every(isPair)) return []
+  if (!Array.isArray(pairs) || !pairs.every(isPair)) throw new Error('its runs are no pairs of page numbers')
   return pairs.map(([first, pages]) => ({ first, end: first + pages, written }))
 }
 

@@ -17,24 +17,33 @@ export const BAD_BLOCKS_DIRECTORY = '.faultline/badblocks'
 /** Where notes are, beneath the pool. */
 export const NOTE_DIRECTORIES = [BLOCKS_DIRECTORY, BAD_BLOCKS_DIRECTORY] as const
 
-/** Return: the text of a note; empty when there is none or it cannot be read. path: beneath the pool. */
-export function readText(addon: Addon, pool: number, path: string): string {
+/**
+ * path: beneath the pool. Return: the text of a note; undefined when there is none, or none that this user may see.
+ * Errors: Error saying why it cannot be read.
+ */
+export function readText(addon: Addon, pool: number, path: string): string | undefined {
   let fd: number
   try {
     fd = addon.openBeneath(pool, path, addon.constants['O_RDONLY'] as number, 0)
-  } catch {
-    return ''
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'EACCES')) return undefined
+    throw error
   }
   try {
     const { size } = addon.fileStatus(fd)
-    const bytes = new Uint8Array(Math.min(size, BYTES_MAX))
-    if (addon.readFile(fd, addon.addressOf(bytes), bytes.length, 0) !== bytes.length) return ''
-    return new TextDecoder().decode(bytes)
-  } catch {
-    return ''
+    if (size > BYTES_MAX) throw new Error(`it has ${size} bytes, more than ${BYTES_MAX}`)
+    const bytes = new Uint8Array(size)
+    const read = addon.readFile(fd, addon.addressOf(bytes), bytes.length, 0)
+    if (read !== bytes.length) throw new Error(`${read} of its ${size} bytes could be read`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } finally {
     addon.closeFd(fd)
   }
+}
+
+/** Did the host refuse a note (no descriptor, a disk that fails), whatever is in it? */
+export function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && typeof error.errno === 'number'
 }
 
 /** Forget the notes of a name that is gone; of some kinds or of all. */

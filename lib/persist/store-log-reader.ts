@@ -4,6 +4,7 @@
  * Files and locations have numbers in the log that are the mount's; the sink gets indices into lists that only grow. A
  * file's number of the mount may come to stand for another file; the lists go by name.
  */
+import { assert } from '../assert.js'
 import type { StoreSink } from './store-sink.js'
 import { LogKind } from './store-trace.js'
 
@@ -25,12 +26,17 @@ export class StoreLogReader {
     this.#view = new DataView(records)
   }
 
-  /** Tell the sink what is in [from, to). Return: how many records; those about names count too. */
-  read(from: number, to: number, sink: StoreSink): number {
+  /**
+   * Tell the sink what is in [from, to), as long as goesOn says so.
+   * Return: how many records; those about names count too.
+   */
+  read(from: number, to: number, sink: StoreSink, goesOn: () => boolean): number {
     let count = 0
-    for (let at = from; at < to; count++) {
+    for (let at = from; at < to && goesOn(); count++) {
+      const bytes = this.#view.getUint32(at, true)
+      assert(bytes >= RECORD_BYTES && at + bytes <= to, 'a record of the store log has a length', { at, bytes, to })
       this.#tell(at, sink)
-      at += this.#view.getUint32(at, true)
+      at += bytes
     }
     return count
   }

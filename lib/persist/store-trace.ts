@@ -29,6 +29,8 @@ export const enum StoreRecording {
   On = 1,
   /** Calls record from where in the program they were made. */
   Stacks = 2,
+  /** Nothing is recorded any more, and the log still belongs to who reads the rest of it. */
+  Ending = 4,
 }
 
 const NOTHING = new Uint8Array(0)
@@ -49,9 +51,10 @@ export class StoreTrace {
     private readonly thread: number,
   ) {}
 
-  /** StoreRecording bits; 0 while nobody records. */
+  /** StoreRecording.On, Stacks; 0 while nothing is recorded. */
   get recording(): number {
-    return this.words.load(this.word)
+    const bits = this.words.load(this.word)
+    return (bits & StoreRecording.Ending) === 0 ? bits : 0
   }
 
   /** Stores of the kernel thread are ours; 0: of none. */
@@ -67,8 +70,14 @@ export class StoreTrace {
     return true
   }
 
+  /** Record no more. The log is the caller's to read, and nobody else's to begin anew, until giveUp. */
   stop(): void {
+    this.words.store(this.word, StoreRecording.Ending)
     this.addon.setStoreRecording(this.log, false)
+  }
+
+  /** The next may start. Context: after stop, by the same recorder. */
+  giveUp(): void {
     this.words.store(this.word, 0)
   }
 

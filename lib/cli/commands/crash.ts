@@ -12,6 +12,7 @@ import { logSubject } from '../../crash/log-subject.js'
 import { mergeReports } from '../../crash/merge.js'
 import { type ParsedLog, type RegisteredFile, parsePmemcheckLog } from '../../crash/pmemcheck-log.js'
 import { type Report, hasPassed } from '../../crash/report.js'
+import { requireReport } from '../../crash/report-form.js'
 import { findingText, reportText } from '../../crash/report-text.js'
 import { CommandError, ExitStatus } from '../failure.js'
 import { type Cell, formatCount, formatPairs, formatTable, print, printJson } from '../format.js'
@@ -68,9 +69,12 @@ export async function crashMergeCommand(
 ): Promise<ExitStatus> {
   const report = await plainly(() => {
     const reports = paths.map((path) => {
-      const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'))
-      if (typeof parsed === 'object' && parsed !== null && 'counts' in parsed) return parsed as Report
-      throw new CommandError(`${path} is no report of faultline crash --json`)
+      const text = readFileSync(path, 'utf8')
+      try {
+        return requireReport('report', JSON.parse(text))
+      } catch (error) {
+        throw new CommandError(`${path} is no report of faultline crash --json: ${(error as Error).message}`)
+      }
     })
     return Promise.resolve(mergeReports(reports))
   })

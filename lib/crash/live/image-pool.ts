@@ -42,7 +42,12 @@ export class ImagePool {
       const file = { name, base: openSync(join(base, name), 'r'), image, size: fstatSync(image).size }
       this.#files.set(name, file)
     }
-    this.#pmem = mount(root)
+    try {
+      this.#pmem = mount(root)
+    } catch (error) {
+      this.#closeFiles()
+      throw error
+    }
   }
 
   /** A line of the image is now another variant. */
@@ -93,8 +98,15 @@ export class ImagePool {
 
   close(): void {
     this.#session?.close()
-    this.#pmem.crash()
-    this.#pmem.close()
+    try {
+      this.#pmem.crash()
+      this.#pmem.close()
+    } finally {
+      this.#closeFiles()
+    }
+  }
+
+  #closeFiles(): void {
     for (const { base, image } of this.#files.values()) {
       closeSync(base)
       closeSync(image)

@@ -27,6 +27,7 @@ export async function recordLive<State>(test: CrashTest<Pmem, State>, options: R
   requireCrashTest(test)
   const given: { readonly recover?: unknown } = test
   requireFunction('recover', given.recover)
+  const idempotent = oracleIsOn('idempotent', test.idempotent, true)
   if (options.engine === 'guided') {
     throw new RangeError("engine must be one that needs no loads watched for a live test but received 'guided'")
   }
@@ -36,14 +37,17 @@ export async function recordLive<State>(test: CrashTest<Pmem, State>, options: R
   try {
     mkdirSync(run)
     const before = mount(run)
-    await test.setup?.(before)
-    before.close()
+    try {
+      await test.setup?.(before)
+    } finally {
+      before.close()
+    }
     copyPool(run, base)
     const { log, files, workload } = await record(test, run, options)
     matchFiles(run, base)
     copyPool(base, images)
     const pool = new ImagePool(base, images, (file) => files[file] ?? '')
-    const judge = new LiveJudge(test, pool, oracleIsOn('idempotent', test.idempotent, test.recover !== undefined))
+    const judge = new LiveJudge(test, pool, idempotent)
     const close = (): void => {
       pool.close()
       remove()
