@@ -65,7 +65,7 @@ export function writeBadBlocks(addon: Addon, place: NotePlace, name: string, run
   }
 }
 
-/** Return: the runs noted, ascending and disjoint; none when there is no note. Errors: EIO when it is damaged; of the host. */
+/** Return: the runs noted, ascending and disjoint; none when there is no note. Errors: of the host; EIO: it is damaged. */
 export function readBadBlocks(addon: Addon, pool: number, name: string): BadRun[] {
   const path = `${BAD_BLOCKS_DIRECTORY}/${name}`
   try {

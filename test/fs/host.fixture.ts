@@ -91,6 +91,13 @@ function limitDescriptors(count: number): void {
   execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${count}:`])
 }
 
+/** Every descriptor there still is. */
+function theRest(): number[] {
+  const taken: number[] = []
+  while (outcomeOf(() => taken.push(openSync('/dev/null', 'r'))).code === 'ok');
+  return taken
+}
+
 function noDescriptors(): void {
   const pmem = mount(join(folder, 'pool'), { watchdog: 0 })
   const keep = pmem.open('keep.pm', { create: true, size: PAGE })
@@ -104,10 +111,13 @@ function noDescriptors(): void {
     const outcome = outcomeOf(() => opened.push(pmem.open(`f${i}.pm`, { create: true, size: PAGE })))
     if (outcome.code !== 'ok') failed = outcome
   }
+  // What the open that failed gave back.
+  const rest = theRest()
   const list = outcomeOf(() => pmem.list())
   map.tryWrite(0, Uint8Array.of(5))
   const msync = outcomeOf(() => map.msync())
   const second = outcomeOf(() => mount(join(folder, 'second')))
+  for (const fd of rest) closeSync(fd)
   for (const file of opened) file.close()
   const after = descriptors() - spare.length
   const msyncThen = outcomeOf(() => map.msync())
