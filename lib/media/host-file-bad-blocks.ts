@@ -65,7 +65,7 @@ export function writeBadBlocks(addon: Addon, place: NotePlace, name: string, run
   }
 }
 
-/** Return: the runs noted, ascending and disjoint; none when there is no note. Errors: of the host; EIO: it is damaged. */
+/** Return: the runs noted, ascending and disjoint; none without a note. Errors: of the host; EIO when it is damaged. */
 export function readBadBlocks(addon: Addon, pool: number, name: string): BadRun[] {
   const path = `${BAD_BLOCKS_DIRECTORY}/${name}`
   try {
