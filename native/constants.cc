@@ -101,6 +101,7 @@ constexpr Constant kConstants[] = {
     SAME(O_DIRECTORY),
     SAME(O_NOFOLLOW),
     SAME(O_CLOEXEC),
+    SAME(O_NONBLOCK),
     SAME(O_PATH),
     SAME(O_DSYNC),
     SAME(O_SYNC),

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,10 +24,19 @@ int mapFlags(bool shared) {
   return (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE;
 }
 
-/** Administrators can forbid memfds that might be executed (vm.memfd_noexec); ours never are. */
+/**
+ * Never executable, for anyone's eyes but ours, and closed to further seals: a stranger who can open it (by /proc, as
+ * the same user) could else seal it against our own writes. Not sealed against growing and shrinking, which our
+ * truncate does.
+ */
 int openMemfd(const char* name) {
-  const int fd = memfd_create(name, MFD_CLOEXEC);
-  return fd == -1 && errno == EACCES ? memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL) : fd;
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  // Before Linux 6.3; without sealing, it is sealed against seals.
+  if (fd == -1 && errno == EINVAL) fd = memfd_create(name, MFD_CLOEXEC);
+  if (fd == -1) return -1;
+  fchmod(fd, 0600);
+  fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL);
+  return fd;
 }
 
 // Bits of an entry of /proc/self/pagemap; the others need privileges and are zero without.

@@ -68,7 +68,10 @@ void onFault(int signal, siginfo_t* info, void* context) {
     siglongjmp(currentGuard->jump, 1);
   }
   const int saved = errno;
-  if (synchronous && signal == SIGBUS) reportSigbus(reinterpret_cast<uintptr_t>(info->si_addr));
+  // Another handler, such as that of a second copy of this addon, may know what to do about it.
+  const bool dies = (previousBus.sa_flags & SA_SIGINFO) == 0 &&
+                    (previousBus.sa_handler == SIG_DFL || previousBus.sa_handler == SIG_IGN);
+  if (synchronous && signal == SIGBUS && dies) reportSigbus(reinterpret_cast<uintptr_t>(info->si_addr));
   chain(signal, info, context);
   errno = saved;
 }

@@ -138,7 +138,7 @@ export interface Addon {
   ownCache(uffd: number, cache: number): void
 
   // mapping.cc
-  /** A sealed-against-nothing memfd of `size` bytes, close-on-exec. */
+  /** A memfd of `size` bytes, close-on-exec, mode 0600, sealed against exec and further seals but not against size. */
   createMemfd(name: string, size: number): number
   /** MAP_SHARED (or MAP_PRIVATE with shared=false) anywhere; prot: PROT_* bits; MAP_NORESERVE. May reach beyond EOF. */
   mapFile(fd: number, offset: number, length: number, prot: number, shared: boolean): number

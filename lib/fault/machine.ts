@@ -59,7 +59,7 @@ export const enum MachineState {
 export const enum HeaderWord {
   Magic = 0,
   State = 1,
-  /** Threads of user code that are attached; the last one to close unmounts. */
+  /** Threads of user code that are attached; a terminated one may have left it too high. See fs/unmount.ts. */
   Users = 2,
   Uffd = 3,
   StopEvent = 4,
@@ -74,6 +74,8 @@ export const enum HeaderWord {
   Inodes = 10,
   PoolDirectory = 11,
   PoolLock = 12,
+  /** 1: the mount is being taken down, or somebody looks whether he is the last to leave. Wait word. */
+  Leaving = 13,
   /** Two words: address of a page of zeroes. */
   Zeroes = 14,
   /** Faults until the handler throws on purpose; 0: never. */
@@ -216,6 +218,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   })
   const threads = new Threads(words, layout.threads, config.maxThreads)
   const self = threads.attach(addon.threadId())
+  admit(words, threads, self)
   const inodes = new InodeTable(words, layout.inodes, config.maxFiles)
   const vmas = new VmaTable(words, layout.vmas, config.maxMappings, inodes)
   const extentPool = new ExtentPool(words, layout.extents, config.maxExtents)
@@ -224,7 +227,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const blocks = new BlockMap(new ExtentTree(words, extentPool), pfns)
   const slots = new Slots(words, new ExtentTree(words, extentPool, true), HeaderWord.Slots)
   const pool = words.load(HeaderWord.PoolDirectory)
-  const media = new HostFileMedia(addon, inodes, threads, self, pool, handle.root, buffer)
+  const media = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
   const uffd = words.load(HeaderWord.Uffd)
   const zeroes = getNumber(words, HeaderWord.Zeroes)
   const log = getNumber(words, HeaderWord.StoreLog)
@@ -258,6 +261,26 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     extentPool,
     nodePool,
     stores,
+  }
+}
+
+/** How long the last to leave may take to find out that he is not: he looks at some words. */
+const LEAVING_MS = 20_000
+
+/** Wait until it is known whether the mount is being closed: fs/unmount.ts. Errors: EBADF when it is, EIO when dead. */
+function admit(words: SharedWords, threads: Threads, self: number): void {
+  const deadline = performance.now() + LEAVING_MS
+  let isAdmitted = false
+  try {
+    while (words.load(HeaderWord.Leaving) === 1) {
+      if (words.load(HeaderWord.State) === MachineState.Closed || performance.now() > deadline) {
+        throw new PmemError('EBADF', 'attach', 'the mount is closed')
+      }
+      words.wait(HeaderWord.Leaving, 1, 10)
+    }
+    isAdmitted = true
+  } finally {
+    if (!isAdmitted) threads.release(self)
   }
 }
 

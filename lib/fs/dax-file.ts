@@ -260,7 +260,7 @@ export class DaxFile implements Disposable {
     if (!this.#open) return
     this.#open = false
     this.#owner.fileClosed(this)
-    this.#owner.calls.within('close', (machine) => {
+    this.#owner.calls.give('close', (machine) => {
       putInode(machine, this.#inode)
     })
   }

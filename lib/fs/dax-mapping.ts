@@ -353,7 +353,7 @@ export class DaxMapping implements Disposable {
     this.#mapped = false
     this.#onUnmap(this)
     this.#calls.machine.addon.detachArrayBuffer(this.#buffer)
-    this.#calls.within('munmap', (machine) => {
+    this.#calls.give('munmap', (machine) => {
       vmMunmap(machine, this.#address, this.#length)
       putInode(machine, this.#inode)
     })

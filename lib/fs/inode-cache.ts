@@ -19,7 +19,7 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
 import { readBadBlocks } from '../media/host-file-bad-blocks.js'
 import { readNote } from '../media/host-file-blocks.js'
-import { removeNotes } from '../media/host-file-notes.js'
+import { pathOf, removeNotes } from '../media/host-file-notes.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
@@ -271,7 +271,7 @@ function abandon(machine: Machine, inode: number): void {
 
 /** An open that failed leaves no file it made. */
 function removeMedia(machine: Machine, name: string): void {
-  rmSync(`${machine.handle.root}/${name}`, { force: true })
+  rmSync(pathOf(machine.words.load(HeaderWord.PoolDirectory), name), { force: true })
 }
 
 interface OpenedMedia {
@@ -298,7 +298,7 @@ function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
     if (!request.create) throw new PmemError('ENOENT', 'open', undefined, request.name)
     const fd = open(flag(c, 'O_RDWR') | flag(c, 'O_CREAT') | flag(c, 'O_EXCL'))
     // Someone may have removed a file of that name without us.
-    removeNotes(machine.handle.root, request.name)
+    removeNotes(addon, directory, request.name)
     const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
     if (error < 0) {
       addon.closeFd(fd)

@@ -6,7 +6,7 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isErrno } from '../errors.js'
 
-/** path: absolute. Errors: of the host; EEXIST and ENOTDIR where something that is no directory is in the way. */
+/** path: absolute. Errors: of the host; ENOTDIR where something that is no directory is in the way. */
 export function makeDirectories(path: string, mode: number): void {
   const missing: string[] = []
   for (let at = path; !tryMake(at, mode); at = dirname(at)) {
@@ -28,8 +28,9 @@ function tryMake(path: string, mode: number): boolean {
     return true
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return false
-    if (isErrno(error, 'EEXIST') && isDirectory(path)) return true
-    throw error
+    if (!isErrno(error, 'EEXIST')) throw error
+    if (isDirectory(path)) return true
+    throw Object.assign(new Error(`ENOTDIR: no directory: ${path}`), { code: 'ENOTDIR', errno: 20 })
   }
 }
 

@@ -2,20 +2,18 @@
  * Memory errors as calls: what a test bench, or ndctl with inject-error and clear-errors, does to a device, done to the
  * blocks of a file.
  */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { badRunsOf, blocksAround, noteBadBlocks } from '../dax/bad-blocks.js'
 import { commitMetadata } from '../dax/commit.js'
 import { waitForEntry } from '../dax/invalidate.js'
 import { poisonBlocks, repairBlocks } from '../dax/poison-blocks.js'
 import { Page } from '../constants.js'
 import type { Errno } from '../errors.js'
-import type { Machine } from '../fault/machine.js'
-import { BAD_BLOCKS_DIRECTORY } from '../media/host-file-notes.js'
+import { HeaderWord, type Machine } from '../fault/machine.js'
+import { BAD_BLOCKS_DIRECTORY, namesWithNotes } from '../media/host-file-notes.js'
 import { BAD_BLOCK_SIZE } from '../media/page-poison.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
-import { listPool } from './pool-directory.js'
+import { hostError, listMounted } from './pool-directory.js'
 import { zeroBytes } from './zero-bytes.js'
 
 /** A run of bad blocks of a file. Bytes, multiples of 512. */
@@ -26,9 +24,14 @@ export interface BadBlock {
 
 /** Names of the files of the pool whose list of errors is kept, be they known or latent. */
 export function filesWithErrors(machine: Machine): string[] {
-  const { root } = machine.handle
-  const noted = new Set(readdirSync(join(root, BAD_BLOCKS_DIRECTORY)))
-  return listPool(root).filter((name) => noted.has(name))
+  const names = listMounted(machine, 'badBlocks')
+  try {
+    const pool = machine.words.load(HeaderWord.PoolDirectory)
+    const noted = new Set(namesWithNotes(machine.addon, pool, BAD_BLOCKS_DIRECTORY))
+    return names.filter((name) => noted.has(name))
+  } catch (error) {
+    throw hostError(error, 'badBlocks', machine.handle.root)
+  }
 }
 
 /** The errors of a file that are known. Context: takes ilock. */

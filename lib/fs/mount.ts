@@ -112,17 +112,9 @@ export function attach(handle: MountHandle): Pmem {
   if (!isHandle(machine)) {
     throw new TypeError('handle must be the handle of a mount of this process but received something else')
   }
-  const words = new AtomicWords(machine.buffer)
-  for (let users = words.load(HeaderWord.Users); ; users = words.load(HeaderWord.Users)) {
-    if (users === 0) throw new PmemError('EBADF', 'attach', 'the mount is closed')
-    if (words.cas(HeaderWord.Users, users, users + 1) === users) break
-  }
-  try {
-    return new Pmem(openMachine(addon, machine), false)
-  } catch (error) {
-    words.add(HeaderWord.Users, -1)
-    throw error
-  }
+  const opened = openMachine(addon, machine)
+  opened.words.add(HeaderWord.Users, 1)
+  return new Pmem(opened, false)
 }
 
 /** A pool on a file system of other hosts is let be, for tests and demonstrations; nothing about it can be promised. */

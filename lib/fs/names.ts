@@ -5,7 +5,7 @@
 import { renameSync, unlinkSync } from 'node:fs'
 import { type Errno, ErrorNumber, PmemError } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
-import { removeNotes, renameNotes } from '../media/host-file-notes.js'
+import { pathOf, removeNotes, renameNotes } from '../media/host-file-notes.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { getInode, putInode } from './inode-cache.js'
@@ -15,11 +15,11 @@ export function unlinkFile(machine: Machine, name: string): Errno {
   // Loaded, if it can be: then its blocks are given back with its last user. A name that is no file of ours goes too.
   const inode = holdByName(machine, name)
   if (inode === -ErrorNumber.ENOENT) return inode
-  const { root } = machine.handle
+  const pool = machine.words.load(HeaderWord.PoolDirectory)
   const error = underTableMutex(machine, () => {
     withoutCommits(machine, inode, () => {
-      unlinkSync(`${root}/${name}`)
-      removeNotes(root, name)
+      unlinkSync(pathOf(pool, name))
+      removeNotes(machine.addon, pool, name)
       if (inode > 0) dropName(machine, inode)
     })
   })
@@ -36,20 +36,20 @@ export function renameFile(machine: Machine, from: string, to: string): Errno {
   if (inode < 0) return inode
   // Loaded first, as for unlink.
   const replaced = from === to ? 0 : Math.max(0, holdByName(machine, to))
-  const { root } = machine.handle
-  const error = from === to ? 0 : underTableMutex(machine, () => moveName(machine, root, inode, replaced, from, to))
+  const error = from === to ? 0 : underTableMutex(machine, () => moveName(machine, inode, replaced, from, to))
   if (replaced > 0) putInode(machine, replaced)
   putInode(machine, inode)
   return error
 }
 
-function moveName(machine: Machine, root: string, inode: number, replaced: number, from: string, to: string): void {
-  const { inodes } = machine
+function moveName(machine: Machine, inode: number, replaced: number, from: string, to: string): void {
+  const { inodes, addon } = machine
+  const pool = machine.words.load(HeaderWord.PoolDirectory)
   withoutCommits(machine, replaced, () => {
     withoutCommits(machine, inode, () => {
-      renameSync(`${root}/${from}`, `${root}/${to}`)
+      renameSync(pathOf(pool, from), pathOf(pool, to))
       // Between the two a crash loses the notes: a promise of space, and which blocks were bad; no data.
-      renameNotes(root, from, to)
+      renameNotes(addon, pool, from, to)
       if (replaced > 0) dropName(machine, replaced)
       inodes.setName(inode, new TextEncoder().encode(to))
       inodes.touchTimes(inode, false)

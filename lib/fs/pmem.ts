@@ -22,7 +22,7 @@ import { getInode, liveInodes, putInode } from './inode-cache.js'
 import { type BadBlock, clearErrors, filesWithErrors, injectErrors, listBadBlocks } from './memory-errors.js'
 import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
-import { hostError, isValidName, listPool } from './pool-directory.js'
+import { isValidName, listMounted } from './pool-directory.js'
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
 import { Failures } from './failures.js'
 import type { StoreSink } from '../persist/store-sink.js'
@@ -32,7 +32,7 @@ import { SystemCalls } from './system-calls.js'
 import { TraceFeed, type TraceListener } from './trace-feed.js'
 import { type TracePrint, startTracePrint } from './trace-print.js'
 import { type VerifyReport, verifyMachine } from './verify-machine.js'
-import { endService, leaveUsers, reapThreads, unmount } from './unmount.js'
+import { endService, isLastToLeave, unmount } from './unmount.js'
 import { type OpenMount, addOpenMount, openHere, removeOpenMount } from './open-mounts.js'
 
 export interface OpenOptions {
@@ -165,13 +165,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
 
   /** Names of the files in the pool, sorted. */
   list(): string[] {
-    return this.#run('readdir', () => {
-      try {
-        return listPool(this.root)
-      } catch (error) {
-        throw hostError(error, 'readdir', this.root)
-      }
-    })
+    return this.#run('readdir', (machine) => listMounted(machine, 'readdir'))
   }
 
   /** Remove a name. Opens and mappings of the file stay usable; its blocks go with the last of them. */
@@ -411,7 +405,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
 
   /** @internal */
   leaveAtExit(): void {
-    if (this.#mounted && this.#machine.words.load(HeaderWord.Users) > 1) endService(this.#machine)
+    if (this.#mounted && this.#machine.threads.users() > 1) endService(this.#machine)
     this.#leave(false)
   }
 
@@ -441,8 +435,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     for (const file of [...this.#files]) file.close()
     machine.stores?.nameThread(0)
     for (const other of openHere(machine)) other.stores?.nameThread(machine.addon.threadId())
-    machine.threads.release(machine.self)
-    const error = leaveUsers(machine.words, 1 + reapThreads(machine)) ? unmount(machine, sync) : undefined
+    const error = isLastToLeave(machine) ? unmount(machine, sync) : undefined
     failures.of(() => this.endTrace())
     failures.throwFirst()
     return error

@@ -10,13 +10,21 @@
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.
  */
-import { readFileSync, readdirSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { PmemError, isErrno } from '../errors.js'
+import { HeaderWord, type Machine } from '../fault/machine.js'
 import { type NotedRun, partsWithout, readNote } from '../media/host-file-blocks.js'
-import { BLOCKS_DIRECTORY, NOTE_DIRECTORIES, removeNotes } from '../media/host-file-notes.js'
+import {
+  BLOCKS_DIRECTORY,
+  NOTE_DIRECTORIES,
+  openNote,
+  pathOf,
+  removeNotes,
+  withDirectory,
+} from '../media/host-file-notes.js'
 import { makeDirectories } from './make-directories.js'
 import { NAME_BYTES_MAX } from '../mm/inode.js'
 
@@ -34,19 +42,16 @@ export interface PoolDirectory {
  */
 export function openPool(addon: Addon, path: string): PoolDirectory {
   const { constants: c } = addon
-  try {
-    for (const notes of NOTE_DIRECTORIES) makeDirectories(join(path, notes), 0o700)
-  } catch (error) {
-    throw hostError(error, 'mount', path)
-  }
   let root = path
   let directory = -1
   let lock = -1
   try {
+    makeDirectories(path, 0o700)
     root = realpathSync(path)
     directory = addon.openDirectory(root)
+    makePrivate(addon, directory)
     const flags = flag(c, 'O_RDWR') | flag(c, 'O_CREAT')
-    lock = addon.openBeneath(directory, `${PRIVATE_DIRECTORY}/lock`, flags, 0o600)
+    lock = openNote(addon, directory, `${PRIVATE_DIRECTORY}/lock`, flags)
     if (!addon.tryLockFile(lock)) throw busy(root)
     addon.truncateFile(lock, 0)
     const pid = new TextEncoder().encode(`${process.pid}\n`)
@@ -54,9 +59,25 @@ export function openPool(addon: Addon, path: string): PoolDirectory {
   } catch (error) {
     if (lock >= 0) addon.closeFd(lock)
     if (directory >= 0) addon.closeFd(directory)
-    throw error instanceof PmemError ? error : hostError(error, 'mount', root)
+    if (!(error instanceof PmemError)) throw hostError(error, 'mount', root)
+    if (error.syscall === 'mount') throw error
+    throw new PmemError(-error.errno, 'mount', `${error.path ?? ''} is not a file of our own: remove it`, root)
   }
   return { root, directory, lock }
+}
+
+/** Our own directory and those in it; none of them a link. Errors: of the host. */
+function makePrivate(addon: Addon, pool: number): void {
+  for (const path of [PRIVATE_DIRECTORY, ...NOTE_DIRECTORIES]) {
+    withDirectory(addon, pool, dirname(path), (parent) => {
+      try {
+        mkdirSync(pathOf(parent, basename(path)), { mode: 0o700 })
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error
+      }
+    })
+    withDirectory(addon, pool, path, () => undefined)
+  }
 }
 
 /** Pid of the process that has the pool at `root` mounted, as far as its lock file tells; 0 when it does not. */
@@ -82,6 +103,17 @@ export function listPool(root: string): string[] {
     .sort()
 }
 
+/** The same for a pool that is mounted. Errors: PmemError; ENOENT when its directory was removed. */
+export function listMounted({ addon, words, handle }: Machine, syscall: string): string[] {
+  const pool = words.load(HeaderWord.PoolDirectory)
+  try {
+    if (addon.fileStatus(pool).links === 0) throw new PmemError('ENOENT', syscall, 'the pool was removed', handle.root)
+    return listPool(pathOf(pool, ''))
+  } catch (error) {
+    throw hostError(error, syscall, handle.root)
+  }
+}
+
 /**
  * Pages with blocks in all media files: what they take of the capacity before they are opened. Notes that promise more
  * than is left beside the data (the pool was left in the middle of a change, or is smaller now) are given up.
@@ -89,7 +121,7 @@ export function listPool(root: string): string[] {
 export function allocatedPagesOf(addon: Addon, pool: PoolDirectory, capacity: number): number {
   const noted = new Map<string, number>()
   let pages = 0
-  for (const name of listPool(pool.root)) {
+  for (const name of listPool(pathOf(pool.directory, ''))) {
     const fd = addon.openBeneath(pool.directory, name, flag(addon.constants, 'O_RDONLY'), 0)
     try {
       const { size } = addon.fileStatus(fd)
@@ -103,7 +135,7 @@ export function allocatedPagesOf(addon: Addon, pool: PoolDirectory, capacity: nu
     }
   }
   for (const [name, more] of noted) {
-    if (more > 0 && pages + more > capacity) removeNotes(pool.root, name, [BLOCKS_DIRECTORY])
+    if (more > 0 && pages + more > capacity) removeNotes(addon, pool.directory, name, [BLOCKS_DIRECTORY])
     else pages += more
   }
   return pages

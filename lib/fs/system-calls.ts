@@ -6,7 +6,7 @@
  */
 import { PmemError, checkResult } from '../errors.js'
 import { callNumber } from '../fault/call-names.js'
-import { HeaderWord, type Machine, MachineState, deathReason } from '../fault/machine.js'
+import { HeaderWord, type Machine, MachineState, deathReason, isDead } from '../fault/machine.js'
 import { StoreRecording } from '../persist/store-trace.js'
 import { Counter } from '../stats.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
@@ -42,6 +42,15 @@ export class SystemCalls {
       return work(machine)
     } finally {
       if (isOutermost) machine.threads.leave(machine.self)
+    }
+  }
+
+  /** `within` for giving something back: what a mount that is dead, or dies of it, keeps, unmount takes down. */
+  give(syscall: string, work: (machine: Machine) => void): void {
+    try {
+      this.within(syscall, work)
+    } catch (error) {
+      if (!isDead(this.machine.words)) throw error
     }
   }
 

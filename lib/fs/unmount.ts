@@ -7,19 +7,34 @@ import { HeaderWord, type Machine, MachineState, declareDead } from '../fault/ma
 import { InodeWord } from '../mm/inode.js'
 import { VmaState, VmaWord } from '../mm/vma.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
-import type { SharedWords } from '../sync/shared-words.js'
 import { getNumber } from '../sync/wide.js'
 import { liveInodes } from './inode-cache.js'
 import { closeStoreTrace } from './store-tracing.js'
 import { syncFile } from './sync.js'
 
-/** Return: true for the one caller that brings the count of users to 0. */
-export function leaveUsers(words: SharedWords, count: number): boolean {
-  return words.add(HeaderWord.Users, -count) === count
+/**
+ * Give the thread's record back. Return: true for the one thread that has to unmount, since nobody else is attached.
+ *
+ * The records alone say who is: a count beside them would be wrong for ever after a thread that was terminated between
+ * the two. Who finds no other record sets Leaving and looks again; who attaches has a record before it looks at Leaving
+ * (machine.ts). So of the two at least one sees the other. Who then finds others opens the mount again, and looks once
+ * more, since one of them may have left meanwhile and thought that this thread would unmount.
+ */
+export function isLastToLeave(machine: Machine): boolean {
+  const { words, threads, self } = machine
+  threads.release(self)
+  words.add(HeaderWord.Users, -1)
+  for (;;) {
+    words.add(HeaderWord.Users, -reapThreads(machine))
+    if (threads.users() > 0 || words.cas(HeaderWord.Leaving, 0, 1) !== 0) return false
+    if (threads.users() === 0) return true
+    words.store(HeaderWord.Leaving, 0)
+    words.notify(HeaderWord.Leaving)
+  }
 }
 
 /** A thread that was terminated ran no exit hook. What it locked stays locked; else it must not keep the mount. */
-export function reapThreads(machine: Machine): number {
+function reapThreads(machine: Machine): number {
   return machine.threads.reap(isThreadAlive)
 }
 

@@ -17,9 +17,9 @@
  */
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT, Page } from '../constants.js'
-import { type Errno, ErrorNumber, isErrno } from '../errors.js'
-import { BLOCKS_DIRECTORY, isRefused, readText } from './host-file-notes.js'
+import { type Errno, isErrno } from '../errors.js'
 import { openJson, sealJson } from '../sealed-json.js'
+import { BLOCKS_DIRECTORY, errnoOfNote, isRefused, openNote, readText } from './host-file-notes.js'
 
 /** Blocks without data: pages [first, end). */
 export interface NotedRun {
@@ -46,10 +46,10 @@ export function writeNote(addon: Addon, pool: number, name: string, runs: readon
   const create = runs.length > 0 ? (c['O_CREAT'] as number) : 0
   let fd: number
   try {
-    fd = addon.openBeneath(pool, `${BLOCKS_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create, 0o600)
+    fd = openNote(addon, pool, `${BLOCKS_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create)
   } catch (error) {
     if (runs.length === 0 && isErrno(error, 'ENOENT')) return 0
-    return error instanceof Error && 'errno' in error ? -Math.abs(error.errno as number) : -ErrorNumber.EIO
+    return errnoOfNote(error)
   }
   const bytes = new TextEncoder().encode(`${sealJson(noteOf(runs))}\n`)
   let error = addon.truncateFile(fd, 0)

@@ -41,12 +41,11 @@ export class HostFileMedia implements Media {
     private readonly threads: Threads,
     private readonly self: number,
     private readonly poolDirectory: number,
-    root: string,
     buffer: SharedArrayBuffer,
   ) {
     this.#moving = addon.addressOf(this.#movingBuffer)
     this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
-    this.#notePlace = { pool: poolDirectory, root, writer: self }
+    this.#notePlace = { pool: poolDirectory, writer: self }
   }
 
   writeback(inode: number, offset: number, length: number, size: number): Errno {

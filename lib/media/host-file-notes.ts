@@ -1,11 +1,15 @@
 /**
  * Notes: small files beside the media files, in the hidden directory of a pool, one a name and kind. A note belongs to
  * its name: it goes with it, by unlink and by rename.
+ *
+ * Whoever may write to the pool's directory may plant things in it, at any moment. So nothing is reached by a path from
+ * the root: directories are opened beneath the pool's descriptor, where a symbolic link is an error, and what Node has
+ * to be given a path for is named by that descriptor (/proc/self/fd), its last component never followed. Notes are
+ * regular files with one name; what is a pipe, or a hard link to a file of others, is neither read nor written.
  */
-import { renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { constants as hostConstants, readdirSync, renameSync, rmSync } from 'node:fs'
 import type { Addon } from '../binding/addon.js'
-import { isErrno } from '../errors.js'
+import { type Errno, PmemError, isErrno } from '../errors.js'
 
 const BYTES_MAX = 16 * 2 ** 20
 
@@ -17,6 +21,42 @@ export const BAD_BLOCKS_DIRECTORY = '.faultline/badblocks'
 /** Where notes are, beneath the pool. */
 export const NOTE_DIRECTORIES = [BLOCKS_DIRECTORY, BAD_BLOCKS_DIRECTORY] as const
 
+/** A path to what an open directory holds: it means that directory, whatever becomes of its name. */
+export function pathOf(directory: number, name: string): string {
+  return `/proc/self/fd/${directory}/${name}`
+}
+
+/** Use a directory beneath the pool. Errors: ENOENT; ELOOP, ENOTDIR when it is a link or something else; of `work`. */
+export function withDirectory<Result>(
+  addon: Addon,
+  pool: number,
+  name: string,
+  work: (directory: number) => Result,
+): Result {
+  const { O_PATH = 0, O_DIRECTORY = 0 } = addon.constants
+  const directory = addon.openBeneath(pool, name, O_PATH | O_DIRECTORY, 0)
+  try {
+    return work(directory)
+  } finally {
+    addon.closeFd(directory)
+  }
+}
+
+/**
+ * Open a file of ours. path: beneath the pool. Errors: of the host; EINVAL when it is no regular file, EMLINK when it
+ * has other names, which may be those of a file of others.
+ */
+export function openNote(addon: Addon, pool: number, path: string, flags: number): number {
+  const { O_NONBLOCK = 0 } = addon.constants
+  const fd = addon.openBeneath(pool, path, flags | O_NONBLOCK, 0o600)
+  const { mode, links } = addon.fileStatus(fd)
+  const isRegular = (mode & hostConstants.S_IFMT) === hostConstants.S_IFREG
+  if (isRegular && links <= 1) return fd
+  addon.closeFd(fd)
+  if (isRegular) throw new PmemError('EMLINK', 'open', 'the file has other names: remove it, or the other names', path)
+  throw new PmemError('EINVAL', 'open', 'not a regular file: remove it', path)
+}
+
 /**
  * path: beneath the pool. Return: the text of a note; undefined when there is none, or none that this user may see.
  * Errors: Error saying why it cannot be read.
@@ -24,7 +64,7 @@ export const NOTE_DIRECTORIES = [BLOCKS_DIRECTORY, BAD_BLOCKS_DIRECTORY] as cons
 export function readText(addon: Addon, pool: number, path: string): string | undefined {
   let fd: number
   try {
-    fd = addon.openBeneath(pool, path, addon.constants['O_RDONLY'] as number, 0)
+    fd = openNote(addon, pool, path, addon.constants['O_RDONLY'] as number)
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'EACCES')) return undefined
     throw error
@@ -41,24 +81,52 @@ export function readText(addon: Addon, pool: number, path: string): string | und
   }
 }
 
+/** What is in the place of a note is none of ours: a link, a pipe, a directory, a file with other names. */
+const PLANTED: readonly string[] = ['ELOOP', 'ENOTDIR', 'EISDIR', 'EINVAL', 'EMLINK', 'ENXIO']
+
 /** Did the host refuse a note (no descriptor, a disk that fails), whatever is in it? */
 export function isRefused(error: unknown): boolean {
-  return error instanceof Error && 'errno' in error && typeof error.errno === 'number'
+  const code = error instanceof Error && 'errno' in error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' && !PLANTED.includes(code)
 }
 
-/** Forget the notes of a name that is gone; of some kinds or of all. */
-export function removeNotes(root: string, name: string, kinds: readonly string[] = NOTE_DIRECTORIES): void {
-  for (const directory of kinds) rmSync(join(root, directory, name), { force: true })
+/** Names that have a note of a kind. Errors: of the host. */
+export function namesWithNotes(addon: Addon, pool: number, kind: string): string[] {
+  return withDirectory(addon, pool, kind, (directory) => readdirSync(pathOf(directory, '')))
 }
 
-/** The notes of a file that changes its name. */
-export function renameNotes(root: string, from: string, to: string): void {
-  for (const directory of NOTE_DIRECTORIES) {
+/** Forget the notes of a name that is gone; of some kinds or of all. Errors: of the host. */
+export function removeNotes(
+  addon: Addon,
+  pool: number,
+  name: string,
+  kinds: readonly string[] = NOTE_DIRECTORIES,
+): void {
+  for (const kind of kinds) {
     try {
-      renameSync(join(root, directory, from), join(root, directory, to))
+      withDirectory(addon, pool, kind, (directory) => rmSync(pathOf(directory, name), { force: true }))
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error
-      rmSync(join(root, directory, to), { force: true })
     }
   }
+}
+
+/** The notes of a file that changes its name. Errors: of the host. */
+export function renameNotes(addon: Addon, pool: number, from: string, to: string): void {
+  for (const kind of NOTE_DIRECTORIES) {
+    withDirectory(addon, pool, kind, (directory) => {
+      try {
+        renameSync(pathOf(directory, from), pathOf(directory, to))
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error
+        rmSync(pathOf(directory, to), { force: true })
+      }
+    })
+  }
+}
+
+/** Return: -errno of what a note could not be opened, written or moved for. */
+export function errnoOfNote(error: unknown): Errno {
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return -Math.abs(error.errno)
+  throw error
 }

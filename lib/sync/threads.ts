@@ -180,6 +180,15 @@ export class Threads {
     return reaped
   }
 
+  /** Attached threads of user code. */
+  users(): number {
+    let users = 0
+    for (let id = 1; id <= this.highest; id++) {
+      if (this.isAttached(id) && this.words.load(this.at(id) + ThreadWord.FaultWorker) === 0) users++
+    }
+    return users
+  }
+
   /** Owner only: plain words, no contention. */
   count(id: number, counter: number, delta: number): void {
     const at = this.at(id) + ThreadWord.Counters + counter * 2
