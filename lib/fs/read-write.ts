@@ -78,7 +78,11 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
     const faultsIn = !machine.trace.isOn || addon.touchPages(address + done, 1, true) >= 0
     let source = 0
     if (media.isCached(inode, at, step)) source = inodes.number(inode, InodeWord.CacheBase) + at
-    else if (state === BlockState.Written) source = inodes.number(inode, InodeWord.MediaBase) + at
+    else if (state === BlockState.Written) {
+      const refused = media.beginRead(inode, at, step)
+      if (refused < 0) return done > 0 ? done : refused
+      source = inodes.number(inode, InodeWord.MediaBase) + at
+    }
     let copied: Errno
     if (!faultsIn) copied = -ErrorNumber.EFAULT
     else if (source !== 0) copied = addon.copyMemory(address + done, source, step)
