@@ -209,9 +209,21 @@ export class HostFileMedia implements Media {
       const at = (to < from ? piece : pieces - 1 - piece) * step
       const bytes = Math.min(step, length - at)
       const error = this.#movePiece(fd, from + at, to + at, bytes)
-      if (error < 0) return error
+      if (error < 0) {
+        this.#moveBack(fd, from, to, length, step, piece)
+        return error
+      }
     }
     return 0
+  }
+
+  /** Undo the pieces before `failed`, the last one first: each lies over what the one before it was copied from. */
+  #moveBack(fd: number, from: number, to: number, length: number, step: number, failed: number): void {
+    const pieces = Math.ceil(length / step)
+    for (let piece = failed - 1; piece >= 0; piece--) {
+      const at = (to < from ? piece : pieces - 1 - piece) * step
+      if (this.#movePiece(fd, to + at, from + at, Math.min(step, length - at)) < 0) return
+    }
   }
 
   /** Data becomes data and holes become holes: what is allocated is counted by them at the next mount. */
