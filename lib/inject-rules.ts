@@ -187,3 +187,15 @@ function parseRule(name: string, text: string): InjectRule {
 const WORDS =
   'an operation, then :EIO, :ENOSPC or :EDQUOT, :torn, :kill, :delay=50us, :nth=N, :count=N (or Infinity), ' +
   ':probability=P, :seed=N, :file=NAME'
+
+/** The rule in words: what parseRules reads. */
+export function ruleText({ operation, error, delay, torn, kill, ...rest }: InjectRule): string {
+  const parts: string[] = [operation]
+  if (error !== undefined) parts.push(error)
+  if (torn === true) parts.push('torn')
+  if (kill === true) parts.push('kill')
+  if (delay !== undefined) parts.push(`delay=${delay}`)
+  const others: Readonly<Record<string, number | string | undefined>> = rest
+  for (const [key, value] of Object.entries(others)) if (value !== undefined) parts.push(`${key}=${value}`)
+  return parts.join(':')
+}

@@ -34,7 +34,11 @@ export function keepBytes(kernel: Kernel, inode: number, from: number, to: numbe
   for (let at = from; at < end; at = (Math.floor(at / Page.Size) + 1) * Page.Size) {
     const length = Math.min(end, (Math.floor(at / Page.Size) + 1) * Page.Size) - at
     if (!media.isCached(inode, at, length) || noteUnfenced(kernel, inode, at, length) >= 0) continue
-    const error = pending.supersede(inode, at, length, () => media.writeback(inode, at, length, inodes.sizeOf(inode)))
+    const first = at - (at % Page.LineSize)
+    const lines = Math.ceil((at + length) / Page.LineSize) * Page.LineSize - first
+    const error = pending.supersede(inode, first, lines, () =>
+      media.writeback(inode, first, lines, inodes.sizeOf(inode)),
+    )
     if (error < 0) inodes.recordError(inode, -error)
   }
 }

@@ -14,8 +14,7 @@ import { LOST, drainUnfencedLocked, saveRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import { assert } from '../assert.js'
 import type { Kernel } from '../dax/kernel.js'
-import { type BlockRun, BlockState } from '../media/block-map.js'
-import { InodeFlag, InodeWord } from '../mm/inode.js'
+import { InodeFlag, type InodeTable, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Trace } from '../trace/tracepoints.js'
 import { cutMedia, settleMediaSize } from './media-size.js'
@@ -92,21 +91,21 @@ function dropCopies(kernel: Kernel, inode: number, point: number): void {
 }
 
 /**
- * Collapse. Blocks of the removed pages first: for that there may be no extent record, and then nothing has changed.
- * Context: Sync mutex held; nothing of the moved range is in the cache.
- * Return: 0, with the new size; -errno with everything as it was, or, with the new size, of media that is too long now.
+ * Collapse. Context: Sync mutex held; nothing of the moved range is in the cache.
+ * Return: 0, with the new size; -errno with everything as it was, but for what would have been removed when there is no
+ * extent record; or, with the new size, of media that is too long now.
  */
 function closeGap(kernel: Kernel, inode: number, point: number, pages: number): Errno {
   const { media, inodes } = kernel
   const size = inodes.sizeOf(inode)
   const [offset, length] = [point * Page.Size, pages * Page.Size]
-  const removed = blocksIn(kernel, inode, point, pages)
+  const behind = size - offset - length
+  const moved = media.moveMedia(inode, offset + length, offset, behind)
+  if (moved < 0) return moved
   const freed = withBlocks(kernel, inode, (root) => kernel.blocks.free(root, point, pages))
-  if (freed < 0) return freed
-  const moved = media.moveMedia(inode, offset + length, offset, size - offset - length)
-  if (moved < 0) {
-    giveBack(kernel, inode, removed)
-    return moved
+  if (freed < 0) {
+    putBack(inodes, inode, media.moveMedia(inode, offset, offset + length, behind))
+    return freed
   }
   const shifted = withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point + pages, -pages))
   assert(shifted >= 0, 'nothing lies across a gap, so closing it takes no record', { inode, point, pages })
@@ -114,30 +113,26 @@ function closeGap(kernel: Kernel, inode: number, point: number, pages: number): 
   return cutMedia(kernel, inode)
 }
 
-/**
- * Insert. What fails is taken back in the reverse order.
- * Context: as closeGap. Return: 0, with the new size; -errno with everything as it was.
- */
+/** Insert. Context: as closeGap. Return: 0, with the new size; -errno with everything as it was. */
 function makeRoom(kernel: Kernel, inode: number, point: number, pages: number): Errno {
   const { media, inodes } = kernel
   const size = inodes.sizeOf(inode)
   const [offset, length] = [point * Page.Size, pages * Page.Size]
   let error = media.resizeMedia(inode, size + length)
   if (error < 0) return error
-  error = withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point, pages))
+  error = media.moveMedia(inode, offset, offset + length, size - offset)
   if (error >= 0) {
-    error = media.moveMedia(inode, offset, offset + length, size - offset)
-    if (error >= 0) {
-      error = media.punchMedia(inode, offset, length)
-      const back = error < 0 ? media.moveMedia(inode, offset + length, offset, size - offset) : 0
-      // Bytes that syncs have acknowledged are not where they belong any more.
-      if (back < 0) inodes.recordError(inode, -back)
-    }
-    if (error < 0) withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point + pages, -pages))
+    error = withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point, pages))
+    if (error < 0) putBack(inodes, inode, media.moveMedia(inode, offset + length, offset, size - offset))
   }
   if (error < 0) cutMedia(kernel, inode)
   else inodes.setSize(inode, size + length)
   return error
+}
+
+/** Bytes that syncs have acknowledged may not be where they belong any more: each open is told by its next sync. */
+function putBack(inodes: InodeTable, inode: number, moved: Errno): void {
+  if (moved < 0) inodes.recordError(inode, -moved)
 }
 
 /** Context: takes ilock. */
@@ -147,27 +142,4 @@ function withBlocks(kernel: Kernel, inode: number, work: (root: number) => Errno
   const error = work(at + InodeWord.BlockRoot)
   mutexUnlock(kernel.words, at + InodeWord.Blocks)
   return error
-}
-
-/** The extents of a range, cut to it. */
-function blocksIn(kernel: Kernel, inode: number, point: number, pages: number): BlockRun[] {
-  const runs: BlockRun[] = []
-  withBlocks(kernel, inode, (root) => {
-    for (const run of kernel.blocks.runs(root)) {
-      const first = Math.max(run.first, point)
-      const end = Math.min(run.first + run.pages, point + pages)
-      if (first < end) runs.push({ ...run, first, pages: end - first })
-    }
-    return 0
-  })
-  return runs
-}
-
-/** Blocks that were taken from the file and are to be there again. Others may have got the space meanwhile. */
-function giveBack(kernel: Kernel, inode: number, runs: readonly BlockRun[]): void {
-  for (const { first, pages, state } of runs) {
-    if (state === BlockState.Hole) continue
-    const error = withBlocks(kernel, inode, (root) => kernel.blocks.allocateRange(root, first, pages, state))
-    if (error < 0) kernel.inodes.recordError(inode, -error)
-  }
 }

@@ -32,11 +32,9 @@ export class InjectedMedia implements Media {
 
   /** Of a write that is torn, each line arrives or not, for itself (D9: lines are independent). */
   #writeSome(inode: number, offset: number, end: number, size: number, seed: number): void {
-    for (let at = offset - (offset % Page.LineSize); at < end; at += Page.LineSize) {
-      const from = Math.max(at, offset)
-      const bytes = Math.min(at + Page.LineSize, end) - from
-      if (!arrives(seed, at) || !this.inner.isCached(inode, from, bytes)) continue
-      this.inner.writeback(inode, from, bytes, size)
+    for (let at = offset; at < end; at += Page.LineSize) {
+      if (!arrives(seed, at) || !this.inner.isCached(inode, at, Page.LineSize)) continue
+      this.inner.writeback(inode, at, Page.LineSize, size)
     }
   }
 

@@ -35,8 +35,9 @@ export interface Media {
   /** Give the blocks of whole pages back to the host: a hole that reads zero. */
   punchMedia(inode: number, offset: number, length: number): Errno
   /**
-   * Copy bytes of the file to another place of it, holes as holes; the ranges may overlap. On failure the bytes are
-   * where they were, as far as the host lets them be put back; the rest of the target is lost.
+   * Move bytes of the file to another place of it, holes as holes; the ranges may overlap. Upwards, [from, to) is a
+   * hole afterwards. On failure the bytes are where they were, as far as the host lets them be put back; the rest of
+   * the target is lost.
    */
   moveMedia(inode: number, from: number, to: number, length: number): Errno
   resizeCache(inode: number, size: number): Errno

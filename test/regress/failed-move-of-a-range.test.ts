@@ -1,6 +1,6 @@
 /**
  * 1. A file is synced. A collapse, or an insert, moves what is behind its point, on media too.
- * 2. Media fails on the way: the move itself, the new length, the hole of an insert, the note of bad blocks.
+ * 2. Media fails on the way: the move itself, the new length, the note of bad blocks.
  * 3. The program is told, and goes on: it syncs, and the file is opened again.
  *
  * Failed by: blocks that had moved while bytes had not, so that durable bytes were gone; and a size that was not
@@ -34,7 +34,6 @@ const CASES: readonly [mode: 'collapse' | 'insert', rule: InjectRule, expected: 
   ['collapse', { operation: 'resize', error: 'EIO', nth: 1 }, COLLAPSED],
   ['insert', { operation: 'move', error: 'EIO', nth: 1 }, BEFORE],
   ['insert', { operation: 'resize', error: 'ENOSPC', nth: 1 }, BEFORE],
-  ['insert', { operation: 'punch', error: 'EIO', nth: 1 }, BEFORE],
 ]
 
 describe('regress: a range that could not be moved', () => {

@@ -139,6 +139,7 @@ export class MemoryMedia implements Media {
     const bytes = this.mediaBytes(inode, from, length).slice()
     this.#markMedia(inode, to, length)
     this.mediaBytes(inode, to, length).set(bytes)
+    if (to > from) this.#zeroMedia(inode, from, to - from)
     return 0
   }
 

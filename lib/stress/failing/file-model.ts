@@ -10,11 +10,9 @@
  * A call that failed has changed nothing, all, or a part of what it should have: who calls looks, every byte must be
  * the one before or the one after, and what is found there is what must stay.
  */
-const LINE = 64
+import { Mismatch } from '../mismatch.js'
 
-export class Lost extends Error {
-  override readonly name = 'Lost'
-}
+const LINE = 64
 
 export class FileModel {
   readonly now: Uint8Array
@@ -54,24 +52,30 @@ export class FileModel {
   /** A call that would have made it `after`, of `sizeAfter`, has failed; `actual` is what is there. */
   adopt(actual: Uint8Array, size: number, after: Uint8Array, sizeAfter: number, what: string): void {
     if (size !== this.size && size !== sizeAfter) {
-      throw new Lost(`${this.name}: ${what} failed, the size is ${size}; it was ${this.size}, asked for ${sizeAfter}`)
+      throw new Mismatch(
+        `${this.name}: ${what} failed, the size is ${size}; it was ${this.size}, asked for ${sizeAfter}`,
+      )
     }
     for (let i = 0; i < size; i++) {
       if (actual[i] === this.now[i] || actual[i] === after[i]) continue
-      throw new Lost(`${this.name}: ${what} failed and byte ${i} is ${this.#describe(actual, i)}, after: ${after[i]}`)
+      throw new Mismatch(
+        `${this.name}: ${what} failed and byte ${i} is ${this.#describe(actual, i)}, after: ${after[i]}`,
+      )
     }
     this.#sizes.add(sizeAfter).add(this.size).add(size)
+    // Either may have reached media; what it is now comes last.
     this.#push(after)
+    this.now.set(after)
     this.#push(actual)
     this.now.fill(0).set(actual.subarray(0, size))
     this.size = size
   }
 
   expectNow(actual: Uint8Array, size: number, when: string): void {
-    if (size !== this.size) throw new Lost(`${this.name} ${when}: ${size} bytes instead of ${this.size}`)
+    if (size !== this.size) throw new Mismatch(`${this.name} ${when}: ${size} bytes instead of ${this.size}`)
     if (Buffer.compare(actual.subarray(0, size), this.now.subarray(0, size)) === 0) return
     const at = actual.findIndex((byte, i) => byte !== this.now[i])
-    throw new Lost(`${this.name} ${when}: byte ${at} is ${this.#describe(actual, at)}`)
+    throw new Mismatch(`${this.name} ${when}: byte ${at} is ${this.#describe(actual, at)}`)
   }
 
   /** Bytes [from, to) were acknowledged to be durable as they are now. */
@@ -111,7 +115,7 @@ export class FileModel {
   /** The power has failed: is all there that was promised? What is there is what must stay. */
   afterCrash(actual: Uint8Array, size: number, when: string): void {
     if (!this.#sizes.has(size)) {
-      throw new Lost(`${this.name} ${when}: ${size} bytes; promised ${[...this.#sizes].join(' or ')}`)
+      throw new Mismatch(`${this.name} ${when}: ${size} bytes; promised ${[...this.#sizes].join(' or ')}`)
     }
     for (let line = 0; line * LINE < size; line++) {
       const found = this.#lineOf(actual, line)
@@ -119,7 +123,7 @@ export class FileModel {
       const allowed = [this.#lineOf(this.#base, line), ...(this.#states.get(line) ?? [])]
       if (allowed.some((state) => Buffer.compare(state.subarray(0, end), found.subarray(0, end)) === 0)) continue
       const hex = (state: Uint8Array): string => Buffer.from(state).toString('hex')
-      throw new Lost(
+      throw new Mismatch(
         `${this.name} ${when}: line ${line % 64} of page ${Math.floor(line / 64)} is\n  ${hex(found)}\n` +
           `and may be, oldest first,\n  ${allowed.map(hex).join('\n  ')}`,
       )

@@ -1,13 +1,12 @@
 /** What the workload does to a file: each step is a call or two whose effect the model knows. */
-import type { Pmem } from '../../lib/index.js'
-import type { Prng } from '../../lib/prng.js'
-import type { FaultyFile } from './faulty-file.js'
-import { Lost } from './file-model.js'
+import type { Prng } from '../../prng.js'
+import { expectSame } from '../mismatch.js'
+import type { FailingFile } from './failing-file.js'
 
 const PAGE = 4096
 const LENGTH_MAX = 3 * PAGE
 
-type Step = (file: FaultyFile, prng: Prng, pmem: Pmem) => void
+type Step = (file: FailingFile, prng: Prng) => void
 
 /** Bytes that are never zero and different from call to call. */
 function filled(length: number, prng: Prng): Uint8Array {
@@ -16,7 +15,7 @@ function filled(length: number, prng: Prng): Uint8Array {
 }
 
 /** A part of the file that is there. */
-function partOf(file: FaultyFile, prng: Prng): [offset: number, length: number] {
+function partOf(file: FailingFile, prng: Prng): [offset: number, length: number] {
   const { size } = file.model
   if (size === 0) return [0, 0]
   // Near the beginning, the middle or the end, so that pages are met again.
@@ -25,7 +24,7 @@ function partOf(file: FaultyFile, prng: Prng): [offset: number, length: number] 
   return [offset, 1 + prng.below(Math.min(LENGTH_MAX, size - offset))]
 }
 
-function store(file: FaultyFile, prng: Prng): void {
+function store(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   const bytes = filled(length, prng)
   const after = file.model.after((all) => all.set(bytes, offset))
@@ -33,21 +32,21 @@ function store(file: FaultyFile, prng: Prng): void {
 }
 
 /** Through the MAP_SYNC mapping: the fault commits blocks first. */
-function storeSync(file: FaultyFile, prng: Prng): void {
+function storeSync(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   const bytes = filled(length, prng)
   const after = file.model.after((all) => all.set(bytes, offset))
   file.attempt('MAP_SYNC store', () => file.syncMap.tryWrite(offset, bytes), { after })
 }
 
-function load(file: FaultyFile, prng: Prng): void {
+function load(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   const bytes = new Uint8Array(length)
   if (!file.attempt('load', () => file.map.tryRead(offset, bytes))) return
   expectPart(file, bytes, offset, 'a load')
 }
 
-function read(file: FaultyFile, prng: Prng): void {
+function read(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   const bytes = new Uint8Array(length)
   let done = 0
@@ -55,12 +54,12 @@ function read(file: FaultyFile, prng: Prng): void {
   expectPart(file, bytes.subarray(0, done), offset, 'a read')
 }
 
-function expectPart(file: FaultyFile, bytes: Uint8Array, offset: number, how: string): void {
+function expectPart(file: FailingFile, bytes: Uint8Array, offset: number, how: string): void {
   const expected = file.model.now.subarray(offset, offset + bytes.length)
-  if (Buffer.compare(bytes, expected) !== 0) throw new Lost(`${file.name}: ${how} at ${offset} gave other bytes`)
+  expectSame(bytes, expected, offset, () => `${file.name}, ${how}`)
 }
 
-function write(file: FaultyFile, prng: Prng): void {
+function write(file: FailingFile, prng: Prng): void {
   const offset = prng.chance(0.3) ? Math.min(file.model.size, file.limit - LENGTH_MAX) : partOf(file, prng)[0]
   const bytes = filled(1 + prng.below(Math.min(LENGTH_MAX, file.limit - offset)), prng)
   const { model } = file
@@ -71,7 +70,7 @@ function write(file: FaultyFile, prng: Prng): void {
   })
 }
 
-function truncate(file: FaultyFile, prng: Prng): void {
+function truncate(file: FailingFile, prng: Prng): void {
   const size = prng.chance(0.5) ? prng.below(file.limit) : Math.max(1, file.model.size - prng.below(3 * PAGE))
   const after = file.model.after((all) => all.fill(0, size))
   file.model.forgetFlushes()
@@ -88,13 +87,13 @@ function clear(mode: 'punch' | 'zero'): Step {
   }
 }
 
-function allocate(file: FaultyFile, prng: Prng): void {
+function allocate(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   if (length === 0) return
   file.attempt('allocate', () => file.first.fallocate({ offset, length, keepSize: true }))
 }
 
-function collapse(file: FaultyFile, prng: Prng): void {
+function collapse(file: FailingFile, prng: Prng): void {
   const { size } = file.model
   const pages = Math.ceil(size / PAGE) - 1
   if (pages < 2) return
@@ -112,7 +111,7 @@ function collapse(file: FaultyFile, prng: Prng): void {
   })
 }
 
-function insert(file: FaultyFile, prng: Prng): void {
+function insert(file: FailingFile, prng: Prng): void {
   const { size } = file.model
   const length = (1 + prng.below(2)) * PAGE
   if (size + length > file.limit || size <= PAGE) return
@@ -128,36 +127,36 @@ function insert(file: FaultyFile, prng: Prng): void {
   })
 }
 
-function msync(file: FaultyFile, prng: Prng): void {
+function msync(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   const from = offset - (offset % PAGE)
   const to = Math.ceil((offset + length) / PAGE) * PAGE
   if (to > from && file.attempt('msync', () => file.map.msync(from, to - from))) file.model.synced(from, to, false)
 }
 
-function fsync(file: FaultyFile): void {
+function fsync(file: FailingFile): void {
   if (file.attempt('fsync', () => file.first.sync())) file.model.synced()
 }
 
-function flush(file: FaultyFile, prng: Prng): void {
+function flush(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   if (file.attempt('flush', () => file.map.flush(offset, length))) file.model.flushed(offset, offset + length)
   if (prng.chance(0.5)) fence(file)
 }
 
 /** Of this thread, for whatever it flushed: the workload flushes one file at a time. */
-function fence(file: FaultyFile): void {
+function fence(file: FailingFile): void {
   if (file.attempt('fence', () => file.pmem.fence())) file.model.fenced()
 }
 
-function deepSync(file: FaultyFile, prng: Prng): void {
+function deepSync(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   if (!file.attempt('deepSync', () => file.map.deepSync(offset, length))) return
   file.model.flushed(offset, offset + length)
   file.model.fenced()
 }
 
-function privately(file: FaultyFile, prng: Prng): void {
+function privately(file: FailingFile, prng: Prng): void {
   const [offset, length] = partOf(file, prng)
   if (length === 0) return
   using map = file.first.mmap({ length: file.limit, sharing: 'private' })
@@ -167,12 +166,12 @@ function privately(file: FaultyFile, prng: Prng): void {
 }
 
 /** Drop page tables, or everything the cache has that is clean: a crash of nothing. */
-function advise(file: FaultyFile): void {
+function advise(file: FailingFile): void {
   file.attempt('madvise', () => file.map.madvise('dontneed'))
 }
 
 /** Of a hundred. */
-export const STEPS: readonly (readonly [weight: number, step: Step])[] = [
+const STEPS: readonly (readonly [weight: number, step: Step])[] = [
   [16, store],
   [4, storeSync],
   [10, load],
@@ -191,3 +190,15 @@ export const STEPS: readonly (readonly [weight: number, step: Step])[] = [
   [2, privately],
   [2, advise],
 ]
+
+/** One step, drawn. */
+export function step(file: FailingFile, prng: Prng): void {
+  let draw = prng.below(100)
+  for (const [weight, make] of STEPS) {
+    if (draw < weight) {
+      make(file, prng)
+      return
+    }
+    draw -= weight
+  }
+}
