@@ -16,6 +16,7 @@ import {
   wrongType,
 } from './args.js'
 import { Page, PFN_LIMIT } from './constants.js'
+import { type InjectRule, type ResolvedRule, parseRules, resolveRules } from './inject-rules.js'
 
 export interface MountOptions {
   /** Bytes of pmem, a number or a string such as '1GiB'. Default '16GiB'. A whole number of pages. */
@@ -89,13 +90,18 @@ export interface MountOptions {
   watchdog?: number
   /** Trace records kept for slow readers, a power of two. Default 16384. */
   maxTraceRecords?: number
-  /** Faults on purpose, for tests of what a failure does to the program. */
-  inject?: InjectOptions
+  /**
+   * Failures on purpose, to see what they do to the program: rules (lib/inject-rules.ts), also as `{ rules }`, or none,
+   * [], when they come later: Pmem.inject. The environment variable FAULTLINE_INJECT, rules in words such as
+   * 'media-write:EIO:nth=3,media-read:delay=50us', sets the default.
+   */
+  inject?: readonly InjectRule[] | InjectOptions
 }
 
 export type Placement = 'spin' | 'sleep' | 'colocate'
 
 export interface InjectOptions {
+  rules?: readonly InjectRule[]
   /** The fault handler throws at its Nth fault (1: the first), as if it had a bug. */
   faultHandlerThrowsAt?: number
 }
@@ -124,6 +130,10 @@ export interface MountConfig {
   readonly treeNodeBits: number
   readonly waitBuckets: number
   readonly throwAtFault: number
+  /** The environment variable FAULTLINE_LOSE_WAKE: see sync/lossy-wait-table.ts. */
+  readonly loseWakeAt: number
+  /** Undefined: nothing is ever injected. */
+  readonly inject: readonly ResolvedRule[] | undefined
   readonly hugePages: boolean
   readonly flavour: 'ext4' | 'xfs'
   readonly locking: LockingName
@@ -167,7 +177,7 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
 /** Errors: TypeError, RangeError naming the option. */
 export function resolveConfig(options: unknown): MountConfig {
   const given: MountOptions = requireOptions<MountOptions>('mount options', options ?? {}, OPTION_NAMES)
-  const inject = requireOptions<InjectOptions>('inject', given.inject ?? {}, ['faultHandlerThrowsAt'])
+  const inject = injectOptions(given.inject)
   const capacity = requireSize('capacity', given.capacity ?? '16GiB')
   const capacityPages = requireAligned('capacity', capacity, Page.Size, 'the page size') / Page.Size
   requireRange('capacity', capacityPages, 1, PFN_LIMIT - Page.PmdPages, 'pages of 4096 bytes')
@@ -205,7 +215,25 @@ export function resolveConfig(options: unknown): MountConfig {
     ),
     eadr: requireOneOf('domain', given.domain ?? 'adr', ['adr', 'eadr']) === 'eadr',
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
+    loseWakeAt: requireRange('FAULTLINE_LOSE_WAKE', Number(process.env['FAULTLINE_LOSE_WAKE'] ?? 0), 0, 2 ** 30),
+    inject: inject.rules === undefined ? rulesOfEnvironment() : resolveRules('inject', inject.rules),
   }
+}
+
+function injectOptions(given: MountOptions['inject']): Partial<InjectOptions> {
+  if (isRules(given)) return { rules: given }
+  const known = ['faultHandlerThrowsAt', 'rules'] as const
+  return requireOptions<InjectOptions>('inject', given ?? {}, known)
+}
+
+function isRules(given: MountOptions['inject']): given is readonly InjectRule[] {
+  return Array.isArray(given)
+}
+
+function rulesOfEnvironment(): ResolvedRule[] | undefined {
+  const text = process.env['FAULTLINE_INJECT']
+  if (text === undefined) return undefined
+  return resolveRules('FAULTLINE_INJECT', parseRules('FAULTLINE_INJECT', text))
 }
 
 function resolveLocking(given: unknown): LockingName {

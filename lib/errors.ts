@@ -80,6 +80,7 @@ export const enum ErrorNumber {
   ENOSPC = 28,
   EOVERFLOW = 75,
   EOPNOTSUPP = 95,
+  EDQUOT = 122,
   EHWPOISON = 133,
 }
 

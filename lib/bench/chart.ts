@@ -43,9 +43,13 @@ export function rowsOf({ results }: BenchResult): Record<string, number | string
 }
 
 /** Return: an SVG document. Errors: ChartError. */
-export async function drawChart(bench: Bench, result: BenchResult): Promise<string> {
+export function drawChart(bench: Bench, result: BenchResult): Promise<string> {
+  return drawSpecification({ ...bench.chart, data: { values: rowsOf(result) } })
+}
+
+/** specification: of Vega-Lite, with its data. Return: an SVG document. Errors: ChartError. */
+export async function drawSpecification(specification: object): Promise<string> {
   const { vega, vegaLite } = await loadChartLibraries()
-  const specification = { ...bench.chart, data: { values: rowsOf(result) } } as Parameters<typeof vegaLite.compile>[0]
-  const view = new vega.View(vega.parse(vegaLite.compile(specification).spec), { renderer: 'none' })
-  return view.toSVG()
+  const { spec } = vegaLite.compile(specification as Parameters<typeof vegaLite.compile>[0])
+  return new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG()
 }

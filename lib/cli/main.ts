@@ -17,6 +17,8 @@ import type { DemoOptions } from './commands/demo.js'
 import type { ReplayOptions } from './commands/replay.js'
 import { addCrash } from './crash-options.js'
 import { ExitStatus, describeFailure } from './failure.js'
+import type { InjectRule } from '../inject-rules.js'
+import { injectOption, useRules } from './inject-option.js'
 import { lockingOption, useLocking } from './locking-option.js'
 
 const ROUNDS_DEFAULT = 20
@@ -203,7 +205,9 @@ function addTrace(program: Command): void {
     .argument('<script>', 'JavaScript file')
     .argument('[args...]', 'arguments of the script')
     .option('-o, --output <file>', 'write the events there (default: to stderr)')
-    .action(async (script: string, args: string[], options: { output?: string }) => {
+    .addOption(injectOption('what fails in the mounts of the script'))
+    .action(async (script: string, args: string[], options: { output?: string; inject?: InjectRule[] }) => {
+      useRules(options.inject)
       const { traceCommand } = await import('./commands/trace.js')
       status = await traceCommand(script, args, options)
     })
@@ -231,6 +235,7 @@ function addStress(program: Command): void {
         'cow-race',
         'stale-pmd',
         'collision',
+        'failing',
       ]),
     )
     .addOption(
@@ -238,6 +243,7 @@ function addStress(program: Command): void {
         .choices(['ext4', 'xfs'])
         .default('ext4'),
     )
+    .addOption(injectOption("what fails in the workload 'failing', which is then the default"))
     .option('--pool <directory>', 'make the pools there, leave one that failed (default: a temporary directory)')
     .option('--json', 'print JSON')
     .allowExcessArguments(false)

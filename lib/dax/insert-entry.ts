@@ -1,5 +1,6 @@
 /** Putting storage, or a hole, into a locked entry (dax_insert_entry, dax_load_hole). */
 import { assert } from '../assert.js'
+import { Page } from '../constants.js'
 import { InodeFlag } from '../mm/inode.js'
 import {
   type Entry,
@@ -81,6 +82,20 @@ export function insertHole(kernel: Kernel, inode: number, index: number, entry: 
   kernel.tree.replaceAt(root, start, kernel.held.placeIn(kernel.tree, root, start), now)
   unlockPages(kernel, inode)
   return now
+}
+
+/**
+ * The store that made the page DIRTY did not happen. Without a page in the cache there is nothing to write back either,
+ * and a sync that looked for it there would find, and write, zeroes. A 2 MiB entry may be dirty for its other pages; a
+ * sync of one looks only at what the cache holds.
+ * Context: entry locked; takes i_pages.
+ */
+export function forgetDirt(kernel: Kernel, inode: number, pgoff: number, entry: Entry): void {
+  if (isPmd(entry) || kernel.media.isCached(inode, pgoff * Page.Size, Page.Size)) return
+  lockPages(kernel, inode)
+  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.Dirty)
+  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.ToWrite)
+  unlockPages(kernel, inode)
 }
 
 /** The entry is leaving the tree: its pages belong to no file any more (K54). Context: i_pages held. */

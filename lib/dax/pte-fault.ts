@@ -10,20 +10,18 @@
  *                        map writable, DIRTY (T6)        (present and protected: pfn_mkwrite, K60)
  *   store, private       anonymous copy (of zeroes)      anonymous copy: no change of the entry (1.5 step 7a)
  */
-import { Page } from '../constants.js'
 import { ErrorNumber, type Errno } from '../errors.js'
 import { BlockState } from '../media/block-map.js'
 import { PageSource } from '../mm/page-table.js'
 import { VmaFlag } from '../mm/vma.js'
 import { Counter, FaultKind } from '../stats.js'
 import { FaultResult, Trace } from '../trace/tracepoints.js'
-import { type Entry, errnoOf, isData, isErrorEntry, isPmd } from '../tree/entry.js'
-import { Mark } from '../tree/root.js'
+import { type Entry, errnoOf, isData, isErrorEntry } from '../tree/entry.js'
 import { isBadPage } from './bad-blocks.js'
 import { allocateBlock, lookupBlock } from './blocks.js'
 import { type Fault, WOULD_BLOCK } from './fault-context.js'
-import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from './grab-entry.js'
-import { insertEntry, insertHole } from './insert-entry.js'
+import { grabEntry, unlockEntry } from './grab-entry.js'
+import { forgetDirt, insertEntry, insertHole } from './insert-entry.js'
 import type { Kernel } from './kernel.js'
 import { finishSyncFault, isSynchronous } from './sync-fault.js'
 import { traceFault } from './trace.js'
@@ -134,20 +132,6 @@ function copyFault(kernel: Kernel, fault: Fault, entry: Entry): number {
   unlockEntry(kernel, inode, pgoff, entry)
   kernel.threads.count(kernel.self, Counter.MinorFaults, 1)
   return FaultKind.PrivateCopy
-}
-
-/**
- * The store that made the page DIRTY did not happen. Without a page in the cache there is nothing to write back either,
- * and a sync that looked for it there would find, and write, zeroes. A 2 MiB entry may be dirty for its other pages; a
- * sync of one looks only at what the cache holds.
- * Context: entry locked; takes i_pages.
- */
-function forgetDirt(kernel: Kernel, inode: number, pgoff: number, entry: Entry): void {
-  if (isPmd(entry) || kernel.media.isCached(inode, pgoff * Page.Size, Page.Size)) return
-  lockPages(kernel, inode)
-  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.Dirty)
-  kernel.tree.clearMark(rootOf(kernel, inode), pgoff, Mark.ToWrite)
-  unlockPages(kernel, inode)
 }
 
 function failLocked(kernel: Kernel, fault: Fault, entry: Entry, result = FaultResult.Sigbus): number {

@@ -6,6 +6,7 @@
  * page marked DIRTY and mapped writable, if the entry is still what it was.
  */
 import { Page } from '../constants.js'
+import type { Errno } from '../errors.js'
 import { InodeFlag } from '../mm/inode.js'
 import type { PageSource } from '../mm/page-table.js'
 import { SlotState } from '../mm/slots.js'
@@ -24,6 +25,7 @@ import {
   unlockEntry,
   unlockPages,
 } from './grab-entry.js'
+import { forgetDirt } from './insert-entry.js'
 import type { Kernel } from './kernel.js'
 import { setSlot } from './slot.js'
 import { traceFault, traceFile } from './trace.js'
@@ -39,7 +41,7 @@ export function isSynchronous(kernel: Kernel, fault: Fault): boolean {
 /**
  * dax_finish_sync_fault. order: 0 or 9.
  * Context: shared range held, no entry lock; sleeps over host writes.
- * Return: false when the commit failed: SIGBUS.
+ * Return: false when the commit failed, or the page cannot be read: SIGBUS.
  */
 export function finishSyncFault(kernel: Kernel, fault: Fault, order: number, source: PageSource): boolean {
   const { inode, pgoff } = fault
@@ -49,16 +51,16 @@ export function finishSyncFault(kernel: Kernel, fault: Fault, order: number, sou
   // A bad page elsewhere in a 2 MiB entry is the next sync's to tell.
   if (error < 0 && error !== LOST) return false
   if (commitMetadata(kernel, inode, true) < 0) return false
-  insertPfnMkwrite(kernel, fault, order, source)
+  if (!insertPfnMkwrite(kernel, fault, order, source)) return false
   traceFault(kernel, Trace.InsertPfnMkwrite, fault, FaultResult.NoPage)
   return true
 }
 
 /**
  * dax_insert_pfn_mkwrite (K63): the entry may be gone, or of another size, by now; then the access is retried.
- * Context: takes i_pages; may sleep while the entry is locked.
+ * Context: takes i_pages; may sleep while the entry is locked. Return: false when the page cannot be mapped.
  */
-function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: PageSource): void {
+function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: PageSource): boolean {
   const { inode, vma } = fault
   const pgoff = order === 0 ? fault.pgoff : fault.pgoff - (fault.pgoff % Page.PmdPages)
   lockPages(kernel, inode)
@@ -67,16 +69,19 @@ function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: P
     putUnlockedEntry(kernel, inode, pgoff, entry)
     unlockPages(kernel, inode)
     kernel.pageTable.retryPage(vma, fault.pgoff)
-    return
+    return true
   }
   kernel.inodes.setFlags(inode, InodeFlag.Dirty)
   kernel.tree.setMark(rootOf(kernel, inode), pgoff, Mark.Dirty)
   const locked = lockEntry(kernel, inode, pgoff, entry)
   unlockPages(kernel, inode)
-  if (order === 0) kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
+  let error: Errno
+  if (order === 0) error = kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
   else {
     setSlot(kernel, vma, fault.address, SlotState.HugeWrite)
-    kernel.pageTable.mapHuge(vma, pgoff, source, true)
+    error = kernel.pageTable.mapHuge(vma, pgoff, source, true)
   }
+  if (error < 0) forgetDirt(kernel, inode, pgoff, locked)
   unlockEntry(kernel, inode, pgoff, locked)
+  return error >= 0
 }

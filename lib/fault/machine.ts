@@ -27,6 +27,10 @@ import { BlockCursor, BlockMap } from '../media/block-map.js'
 import { ExtentPool } from '../tree/extent-pool.js'
 import { ExtentTree } from '../tree/extent-tree.js'
 import { HostFileMedia } from '../media/host-file-media.js'
+import { InjectedBlockMap } from '../media/injected-block-map.js'
+import { InjectedMedia } from '../media/injected-media.js'
+import { Injector } from '../media/injector.js'
+import type { Media } from '../media/media.js'
 import { PfnAllocator } from '../media/pfn-allocator.js'
 import { InodeTable } from '../mm/inode.js'
 import { Slots } from '../mm/slots.js'
@@ -38,6 +42,7 @@ import { PmemError } from '../errors.js'
 import { Counter } from '../stats.js'
 import { AtomicWords, type SharedWords } from '../sync/shared-words.js'
 import { COUNTERS_MAX, Threads } from '../sync/threads.js'
+import { LossyWaitTable } from '../sync/lossy-wait-table.js'
 import { WaitTable } from '../sync/wait-table.js'
 import { getNumber } from '../sync/wide.js'
 import { TraceRing } from '../trace/trace-ring.js'
@@ -93,6 +98,8 @@ export const enum HeaderWord {
   StoreRecording = 90,
   /** Hash of what a handle says besides its buffer: one that was changed on the way is refused. */
   Handle = 92,
+  /** Wake-ups of sleepers on an entry until one is lost on purpose; 0: never. */
+  WakeFuse = 93,
   Size = 96,
 }
 
@@ -116,6 +123,7 @@ interface Layout {
   readonly extents: number
   readonly trace: number
   readonly nodes: number
+  readonly injector: number
   readonly words: number
 }
 
@@ -137,6 +145,7 @@ function layoutOf(config: MountConfig): Layout {
     trace: take(TraceRing.wordsFor(config.maxTraceRecords)),
     extents: take(ExtentPool.wordsFor(config.maxExtents)),
     nodes: take(NodePool.wordsFor(config.maxTreeNodes, config.treeNodeBits)),
+    injector: take(Injector.WORDS),
     words: next,
   }
 }
@@ -150,6 +159,8 @@ export interface Machine extends Kernel {
   readonly nodePool: NodePool
   /** A mount with stores: 'traced'. */
   readonly stores: StoreTrace | undefined
+  /** A mount with rules of what is to fail (option inject), even if there are none at the moment. */
+  readonly injector: Injector | undefined
 }
 
 /** Make the shared memory of a new mount. The pools are ready; descriptors and state are the mount's to fill in. */
@@ -163,6 +174,8 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   new ExtentPool(words, layout.extents, config.maxExtents).initialise()
   new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits).initialise()
   words.set(HeaderWord.FaultFuse, config.throwAtFault)
+  words.set(HeaderWord.WakeFuse, config.loseWakeAt)
+  if (config.inject !== undefined) new Injector(words, layout.injector, () => '').setRules(config.inject)
   return buffer
 }
 
@@ -224,10 +237,16 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const extentPool = new ExtentPool(words, layout.extents, config.maxExtents)
   const nodePool = new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits)
   const pfns = new PfnAllocator(words, layout.pfns, config.capacityPages)
-  const blocks = new BlockMap(new ExtentTree(words, extentPool), pfns)
+  const injector = config.inject === undefined ? undefined : injectorOf(words, layout, inodes)
+  const extents = new ExtentTree(words, extentPool)
+  const blocks =
+    injector === undefined
+      ? new BlockMap(extents, pfns)
+      : new InjectedBlockMap(extents, pfns, injector, (root) => inodes.ofWord(root))
   const slots = new Slots(words, new ExtentTree(words, extentPool, true), HeaderWord.Slots)
   const pool = words.load(HeaderWord.PoolDirectory)
-  const media = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
+  const plainMedia = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
+  const media: Media = injector === undefined ? plainMedia : new InjectedMedia(plainMedia, injector, inodes)
   const uffd = words.load(HeaderWord.Uffd)
   const zeroes = getNumber(words, HeaderWord.Zeroes)
   const log = getNumber(words, HeaderWord.StoreLog)
@@ -239,7 +258,10 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     words,
     self,
     threads,
-    waits: new WaitTable(words, layout.waits, config.waitBuckets, threads),
+    waits:
+      config.loseWakeAt === 0
+        ? new WaitTable(words, layout.waits, config.waitBuckets, threads)
+        : new LossyWaitTable(words, layout.waits, config.waitBuckets, threads, HeaderWord.WakeFuse),
     ranges: new RangeLock(words, threads),
     inodes,
     vmas,
@@ -255,12 +277,13 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),
-    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, zeroes, slots, config.mediaLatency),
+    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, zeroes, slots, media, config.mediaLatency),
     media,
     locking: LOCKING_POLICIES[config.locking],
     extentPool,
     nodePool,
     stores,
+    injector,
   }
 }
 
@@ -299,6 +322,10 @@ export function openWatched(handle: MachineHandle): WatchedMachine {
     inodes: new InodeTable(words, layout.inodes, config.maxFiles),
     tree: new RadixTree(nodes),
   }
+}
+
+function injectorOf(words: SharedWords, layout: Layout, inodes: InodeTable): Injector {
+  return new Injector(words, layout.injector, (inode) => inodes.nameOf(inode))
 }
 
 /** The trace of a mount and the names of its files, for a thread that only watches: it claims no thread record. */

@@ -14,6 +14,7 @@
 import type { Addon } from '../binding/addon.js'
 import { Page } from '../constants.js'
 import { type Errno, ErrorNumber } from '../errors.js'
+import type { Media } from '../media/media.js'
 import { type InodeTable, InodeWord } from '../mm/inode.js'
 import { type PageTable, PageSource } from '../mm/page-table.js'
 import type { Slots } from '../mm/slots.js'
@@ -46,6 +47,7 @@ export class UffdPageTable implements PageTable {
     /** Address of a page of zeroes. */
     private readonly zeroes: number,
     private readonly slots: Slots,
+    private readonly media: Media,
     /** Microseconds that a fill from media takes on top: the mount option mediaLatency. */
     private readonly latency: number,
   ) {
@@ -108,7 +110,7 @@ export class UffdPageTable implements PageTable {
     }
     if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
     const done = this.addon.resolveContinue(this.uffd, address, Page.PmdSize, mode)
-    if (isAbsent(done)) this.#copyRange(address, this.#sourceAddress(vma, start, source), Page.PmdSize, mode)
+    if (isAbsent(done)) this.#copyHuge(vma, start, address, mode)
     return this.#wake(address, Page.PmdSize)
   }
 
@@ -172,20 +174,25 @@ export class UffdPageTable implements PageTable {
       const length = Math.min(Page.Size, this.inodes.sizeOf(inode) - offset)
       if (length <= 0) return this.#retry(address)
       const from = this.#sourceAddress(vma, pgoff, source)
+      if (from < 0) return from
       error = this.addon.writeFile(this.inodes.word(inode, InodeWord.CacheFd), from, length, offset)
       if (error >= 0) error = this.resolver.continuePage(address, Resolve.Wp)
     }
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
   }
 
-  /** Where the page's bytes are, for a call that is about to copy them: a slow device takes its time here. */
-  #sourceAddress(vma: number, pgoff: number, source: PageSource): number {
+  /**
+   * Where the page's bytes are, for a call that is about to copy them: a slow device takes its time here.
+   * Return: -errno of media that does not give them.
+   */
+  #sourceAddress(vma: number, pgoff: number, source: PageSource, length: number = Page.Size): number {
     if (source === PageSource.Zero) return this.zeroes
     const inode = this.vmas.inodeOf(vma)
     const offset = pgoff * Page.Size
     // The event may be older than the page: then nothing is read.
     if (this.latency > 0 && !this.#isCached(inode, offset)) this.#pause.microseconds(this.latency)
-    return this.inodes.number(inode, InodeWord.MediaBase) + offset
+    const error = this.media.beginRead(inode, offset, length)
+    return error < 0 ? error : this.inodes.number(inode, InodeWord.MediaBase) + offset
   }
 
   /**
@@ -255,11 +262,18 @@ export class UffdPageTable implements PageTable {
     return 0
   }
 
+  /** What cannot be copied in one go is mapped page by page on touch, and fails there. */
+  #copyHuge(vma: number, start: number, address: number, mode: number): void {
+    this.#copyRange(address, this.#sourceAddress(vma, start, PageSource.Media, Page.PmdSize), Page.PmdSize, mode)
+  }
+
   #copy(address: number, from: number, mode: number): Errno {
+    if (from < 0) return from
     return failedSource(this.resolver.copyPage(address, from, mode))
   }
 
   #copyRange(address: number, from: number, length: number, mode: number): Errno {
+    if (from < 0) return from
     return failedSource(this.addon.resolveCopy(this.uffd, address, from, length, mode))
   }
 

@@ -16,6 +16,7 @@ import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { Trace } from '../trace/tracepoints.js'
+import { keepBytes, zeroOnMedia } from './keep-bytes.js'
 import { TO_END, breakLayouts, extendFile } from './set-size.js'
 import { shiftRange } from './shift-range.js'
 import { zeroBytes } from './zero-bytes.js'
@@ -157,7 +158,6 @@ function allocateWhole(kernel: Kernel, inode: number, first: number, end: number
  * Context: exclusive range held.
  */
 function clearRange(kernel: Kernel, inode: number, offset: number, end: number, keepBlocks: boolean): Errno {
-  const { media } = kernel
   const firstWhole = Math.ceil(offset / Page.Size)
   const endWhole = Math.floor(end / Page.Size)
   const first = Math.floor(offset / Page.Size)
@@ -179,12 +179,13 @@ function clearRange(kernel: Kernel, inode: number, offset: number, end: number, 
     if (anyKnownBad(kernel, inode, from, to)) return -ErrorNumber.EIO
     if (!kernel.flavour.zeroesWhenExtending) traceFile(kernel, Trace.ZeroRange, inode, from, to - from)
     const zeroed = zeroBytes(kernel, inode, from, to)
-    if (zeroed < 0) return zeroed
     // A sync that compared the page before it was zeroed may still be writing it: media is zeroed after it.
     waitForEntry(kernel, inode, Math.floor(from / Page.Size))
-    const inFile = Math.min(to, kernel.inodes.sizeOf(inode)) - from
-    const gone = inFile > 0 ? media.zeroMedia(inode, from, inFile) : 0
-    if (gone < 0) return gone
+    const gone = zeroed >= 0 ? zeroOnMedia(kernel, inode, from, to) : zeroed
+    if (gone < 0) {
+      keepBytes(kernel, inode, from, to)
+      return gone
+    }
   }
   return 0
 }
@@ -204,12 +205,15 @@ function partialEnds(offset: number, end: number): [number, number][] {
 function clearPages(kernel: Kernel, inode: number, first: number, end: number, keepBlocks: boolean): Errno {
   const { media, words, blocks, inodes } = kernel
   const at = inodes.at(inode)
+  const from = first * Page.Size
+  const to = end * Page.Size
   deleteEntries(kernel, inode, first, end - 1)
-  kernel.pending.dropRange(inode, first * Page.Size, end * Page.Size)
   mutexLock(words, at + InodeWord.Sync)
-  let error = dropUnfenced(kernel, inode, first * Page.Size, end * Page.Size)
-  if (error >= 0) error = media.dropCache(inode, first * Page.Size, (end - first) * Page.Size)
-  if (error >= 0) error = media.punchMedia(inode, first * Page.Size, (end - first) * Page.Size)
+  let error = dropUnfenced(kernel, inode, from, to)
+  if (error >= 0) error = kernel.pending.dropRangeWith(inode, from, to, () => media.punchMedia(inode, from, to - from))
+  // Nothing is taken from the cache before media has let go of it: what fails here leaves the bytes as they were.
+  if (error < 0) keepBytes(kernel, inode, from, to)
+  else error = media.dropCache(inode, from, to - from)
   if (error >= 0 && !keepBlocks) error = media.uncommitBlocks(inode, first, end)
   if (error >= 0) {
     mutexLock(words, at + InodeWord.Blocks)

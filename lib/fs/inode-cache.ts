@@ -113,6 +113,7 @@ export function isClean(machine: Machine, inode: number): boolean {
   const { words, inodes, tree } = machine
   const root = rootOf(machine, inode)
   if (words.load(inodes.at(inode) + InodeWord.UnfencedRoot) !== 0) return false
+  if (inodes.hasFlags(inode, InodeFlag.MediaLong)) return false
   return !tree.isMarked(root, Mark.Dirty) && !tree.isMarked(root, Mark.ToWrite)
 }
 

@@ -88,11 +88,11 @@ export function clearErrors(machine: Machine, inode: number, offset: number, len
 
 /** Bytes of one page, cache and media. A sync that compared the page before may still be writing it: media after it. */
 function zeroBad(machine: Machine, inode: number, from: number, to: number): Errno {
-  const error = zeroBytes(machine, inode, from, to)
-  if (error < 0) return error
+  let error = zeroBytes(machine, inode, from, to)
   waitForEntry(machine, inode, Math.floor(from / Page.Size))
   const inFile = Math.min(to, machine.inodes.sizeOf(inode)) - from
-  return inFile > 0 ? machine.media.zeroMedia(inode, from, inFile) : 0
+  if (error >= 0 && inFile > 0) error = machine.media.zeroMedia(inode, from, inFile)
+  return error
 }
 
 /**

@@ -15,6 +15,7 @@ import { FailedRange, memoryFailure } from '../dax/memory-failure.js'
 import { ErrorNumber, PmemError, checkResult } from '../errors.js'
 import { settle } from '../fault/settle.js'
 import { HeaderWord, type Machine, type MachineHandle, MachineState } from '../fault/machine.js'
+import { type InjectRule, resolveRules } from '../inject-rules.js'
 import type { MountStats } from '../stats.js'
 import { DaxFile, type FileOwner } from './dax-file.js'
 import type { DaxMapping } from './dax-mapping.js'
@@ -23,6 +24,7 @@ import { type BadBlock, clearErrors, filesWithErrors, injectErrors, listBadBlock
 import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
 import { isValidName, listMounted } from './pool-directory.js'
+import type { InjectCounts, Injector } from '../media/injector.js'
 import { type CrashReport, type Survival, losePower } from './power-failure.js'
 import { Failures } from './failures.js'
 import type { StoreSink } from '../persist/store-sink.js'
@@ -254,7 +256,11 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     const seed = requireInteger('seed', given.seed ?? 0)
     this.#requireOpen('crash')
     this.calls.requireAlive('crash')
-    return this.calls.within('crash', (machine) => losePower(machine, survive, seed))
+    return this.calls.within('crash', (machine) => {
+      const { injector } = machine
+      const lose = (): CrashReport => losePower(machine, survive, seed)
+      return injector === undefined ? lose() : injector.quietly(lose)
+    })
   }
 
   /**
@@ -321,6 +327,29 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   clearPoison(file: DaxFile | string, offset: number, length: number): number {
     const [start, bytes] = requireByteRange(offset, length)
     return this.#withFile('clearPoison', file, false, (machine, inode) => clearErrors(machine, inode, start, bytes))
+  }
+
+  /**
+   * These failures from now on, in all threads of the mount, and none of those before: see the mount option inject,
+   * which the mount must have been made with, `inject: []` at least. All counts begin anew. [] ends it.
+   *
+   * Not hit are power failures made by crash(). Errors: ENOTSUP (mounted without inject), EBADF; TypeError, RangeError.
+   */
+  inject(rules: readonly InjectRule[]): void {
+    const resolved = resolveRules('rules', rules)
+    this.#requireOpen('inject')
+    this.#requireInjector('inject').setRules(resolved)
+  }
+
+  /**
+   * How many operations of each kind there were since the mount, or the last inject(), how many of them an injected
+   * error hit, and how many were delayed. Can be asked after close too, which writes back. So a loop can fail the
+   * first, the second, the third… until nothing was left to fail.
+   *
+   * Errors: ENOTSUP (mounted without inject).
+   */
+  injected(): InjectCounts {
+    return this.#requireInjector('injected').counts()
   }
 
   /** Counters since the mount, of all threads, and what is in use of the fixed pools. */
@@ -478,6 +507,12 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     if (bytes.length > WORDS_MAX) throw wrongRange(name, `at most ${WORDS_MAX} bytes`, `${bytes.length} bytes`)
     if (stores === undefined || stores.recording === 0) return
     stores[syscall](bytes, this.calls.here())
+  }
+
+  #requireInjector(syscall: string): Injector {
+    const { injector } = this.#machine
+    if (injector !== undefined) return injector
+    throw new PmemError('ENOTSUP', syscall, 'the pool was mounted without the option inject')
   }
 
   #requireOpen(syscall: string): void {

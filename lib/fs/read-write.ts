@@ -26,6 +26,7 @@ import { readLock, readUnlock, writeLock, writeUnlock } from '../sync/rw-semapho
 import { errnoOf, isEmpty, isErrorEntry } from '../tree/entry.js'
 import { Trace } from '../trace/tracepoints.js'
 import { readableBytes, writableBytes } from './bad-pages.js'
+import { cutMedia } from './media-size.js'
 import { TO_END, cutPages, extendFile } from './set-size.js'
 import { accessFailed } from './vm/populate.js'
 
@@ -78,7 +79,11 @@ function readChunk(machine: Machine, inode: number, address: number, length: num
     const faultsIn = !machine.trace.isOn || addon.touchPages(address + done, 1, true) >= 0
     let source = 0
     if (media.isCached(inode, at, step)) source = inodes.number(inode, InodeWord.CacheBase) + at
-    else if (state === BlockState.Written) source = inodes.number(inode, InodeWord.MediaBase) + at
+    else if (state === BlockState.Written) {
+      const refused = media.beginRead(inode, at, step)
+      if (refused < 0) return done > 0 ? done : refused
+      source = inodes.number(inode, InodeWord.MediaBase) + at
+    }
     let copied: Errno
     if (!faultsIn) copied = -ErrorNumber.EFAULT
     else if (source !== 0) copied = addon.copyMemory(address + done, source, step)
@@ -152,7 +157,10 @@ export function writeBytes(machine: Machine, inode: number, address: number, len
     const readable = readablePrefix(machine, address, writable)
     if (offset + readable > sizeBefore) {
       const error = extendFile(machine, inode, offset + readable, !machine.flavour.writeZeroesTail)
-      if (error < 0) return error
+      if (error < 0) {
+        shrinkTo(machine, inode, sizeBefore)
+        return error
+      }
     }
     const done = copyIn(machine, inode, address, readable, offset)
     if (done < writable) sourceFailed(machine, address + Math.max(done, 0))
@@ -284,7 +292,7 @@ function shrinkTo(machine: Machine, inode: number, size: number): void {
   if (size < inodes.sizeOf(inode)) {
     locking.beginTruncate(machine, inode, Math.floor(size / Page.Size), LAST_INDEX)
     cutPages(machine, inode, size)
-    media.resizeMedia(inode, size)
+    cutMedia(machine, inode)
     locking.endTruncate(machine, inode)
   }
   if (flavour.keepsBlocksPastEof) return

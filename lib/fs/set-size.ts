@@ -21,6 +21,8 @@ import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { Trace } from '../trace/tracepoints.js'
+import { keepBytes, zeroOnMedia } from './keep-bytes.js'
+import { cutMedia, settleMediaSize } from './media-size.js'
 import { zeroBytes } from './zero-bytes.js'
 
 /** In place of an end: to the end of the file, as the kernel writes it. */
@@ -31,7 +33,8 @@ const LLONG_MAX = 2 ** 63
 /**
  * ftruncate. Context: takes i_rwsem and the range lock; may sleep until faults and syncs on the range are over.
  * Return: 0 or -errno: EFBIG past the address space reserved at open, EIO when the page of the new or the old EOF has
- * to be zeroed in part and is bad (K101), EIO… of the host.
+ * to be zeroed in part and is bad (K101), EIO… of the host: the file may have the new size all the same, see
+ * media-size.ts.
  */
 export function setSize(kernel: Kernel, inode: number, size: number): Errno {
   const { inodes, words } = kernel
@@ -100,6 +103,8 @@ function traceTail(kernel: Kernel, inode: number, size: number): void {
  */
 export function extendFile(kernel: Kernel, inode: number, size: number, keepTail = false): Errno {
   const { inodes, media } = kernel
+  const settled = settleMediaSize(kernel, inode)
+  if (settled < 0) return settled
   const before = inodes.sizeOf(inode)
   if (before % Page.Size !== 0 && !keepTail) {
     const error = zeroBytes(kernel, inode, before, Math.ceil(before / Page.Size) * Page.Size)
@@ -126,8 +131,17 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
   const saved = saveAcross(kernel, inode, firstGone, LAST_INDEX)
   if (saved < 0) return saved
   if (tail !== 0) {
-    const error = zeroBytes(kernel, inode, size, size + Page.Size - tail)
-    if (error < 0) return error
+    const end = size + Page.Size - tail
+    let error = zeroBytes(kernel, inode, size, end)
+    // The line the end is in goes to media now: cutting media would take its tail, and pass by what was stored to it.
+    const line = Math.min(end, size + Page.LineSize - (size % Page.LineSize))
+    if (error >= 0 && size % Page.LineSize !== 0 && media.isCached(inode, size, 1)) {
+      error = zeroOnMedia(kernel, inode, size, line)
+    }
+    if (error < 0) {
+      keepBytes(kernel, inode, size, end)
+      return error
+    }
   }
   traceFile(kernel, Trace.TruncateInodePages, inode, size, TO_END)
   const cut = cutPages(kernel, inode, size)
@@ -137,7 +151,7 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
 
   mutexLock(words, at + InodeWord.Sync)
   let error = dropUnfenced(kernel, inode, size, Infinity)
-  if (error >= 0) error = media.resizeMedia(inode, size)
+  const owed = cutMedia(kernel, inode)
   if (error >= 0) error = media.uncommitBlocks(inode, firstGone, PGOFF_LIMIT)
   if (error >= 0) {
     mutexLock(words, at + InodeWord.Blocks)
@@ -147,7 +161,7 @@ function shrink(kernel: Kernel, inode: number, size: number): Errno {
   if (error >= 0) error = noteBadBlocksLocked(kernel, inode)
   mutexUnlock(words, at + InodeWord.Sync)
   if (error >= 0) inodes.setFlags(inode, InodeFlag.MetadataDirty)
-  return error
+  return owed < 0 ? owed : error
 }
 
 /**

@@ -4,6 +4,7 @@
  * Media follows by moving bytes: data stays at its file offset on the host, so what is behind the point is copied there
  * too (the host's own collapse is not on every file system). First everything dirty is written back, so that media is
  * the whole truth; then entries and cache behind the point go, and every page is filled from media at its new place.
+ * When media fails on the way, what was done is undone.
  */
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { noteBadBlocksLocked } from '../dax/bad-blocks.js'
@@ -11,17 +12,20 @@ import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { traceFile } from '../dax/trace.js'
 import { LOST, drainUnfencedLocked, saveRange } from '../dax/writeback.js'
 import { type Errno, ErrorNumber } from '../errors.js'
+import { assert } from '../assert.js'
 import type { Kernel } from '../dax/kernel.js'
-import { InodeFlag, InodeWord } from '../mm/inode.js'
+import { InodeFlag, type InodeTable, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Trace } from '../trace/tracepoints.js'
+import { cutMedia, settleMediaSize } from './media-size.js'
 import { TO_END } from './set-size.js'
 
 /**
  * insert: make room; else collapse.
  * Context: exclusive range of the whole file and i_rwsem held.
  * Return: 0; -EINVAL (not whole pages, collapse that reaches EOF, insert at or past it), -EFBIG, -ENOSPC (extents),
- * EIO.
+ * EIO: everything is where it was, or, when media is too long now, where it should be. What a collapse would have
+ * removed may be lost all the same.
  */
 export function shiftRange(kernel: Kernel, inode: number, offset: number, length: number, insert: boolean): Errno {
   const { inodes, media } = kernel
@@ -33,7 +37,8 @@ export function shiftRange(kernel: Kernel, inode: number, offset: number, length
 
   const point = offset / Page.Size
   const pages = length / Page.Size
-  let error = writebackAround(kernel, inode, point, pages, insert)
+  let error = settleMediaSize(kernel, inode)
+  if (error >= 0) error = writebackAround(kernel, inode, point, pages, insert)
   if (error < 0) return error
   traceFile(kernel, Trace.TruncateInodePages, inode, offset, TO_END)
   deleteEntries(kernel, inode, point, LAST_INDEX)
@@ -46,18 +51,19 @@ export function shiftRange(kernel: Kernel, inode: number, offset: number, length
   mutexLock(kernel.words, sync)
   // What was committed of the part that moves is committed anew with the next sync.
   error = media.uncommitBlocks(inode, point, PGOFF_LIMIT)
-  // Blocks before bytes: that can find no extent record, and then nothing has changed yet.
-  if (error >= 0) error = moveBlocks(kernel, inode, point, pages, insert)
-  if (error >= 0)
-    error = insert ? moveUp(kernel, inode, offset, length, size) : moveDown(kernel, inode, offset, length, size)
-  if (error >= 0) error = noteBadBlocksLocked(kernel, inode)
+  if (error >= 0) error = insert ? makeRoom(kernel, inode, point, pages) : closeGap(kernel, inode, point, pages)
+  // The size tells whether it was done: a cut of media that is owed is an error too.
+  const isMoved = inodes.sizeOf(inode) === newSize
+  if (isMoved) {
+    const noted = noteBadBlocksLocked(kernel, inode)
+    if (error >= 0) error = noted
+  }
   mutexUnlock(kernel.words, sync)
-  if (error < 0) return error
-  inodes.setSize(inode, newSize)
-  error = media.resizeCache(inode, newSize)
   inodes.setFlags(inode, InodeFlag.MetadataDirty)
+  if (!isMoved) return error
+  const resized = media.resizeCache(inode, newSize)
   inodes.touchTimes(inode)
-  return error
+  return error < 0 ? error : resized
 }
 
 /** The kernel writes back what is removed, and apart from that what moves. */
@@ -84,29 +90,56 @@ function dropCopies(kernel: Kernel, inode: number, point: number): void {
   if (kernel.flavour.collapseDropsCopies) kernel.pageTable.dropCopies(inode, point, PGOFF_LIMIT - point)
 }
 
-/** Context: nothing of the moved range is in the cache. */
-function moveDown(kernel: Kernel, inode: number, offset: number, length: number, size: number): Errno {
-  const { media } = kernel
-  const error = media.moveMedia(inode, offset + length, offset, size - offset - length)
-  return error < 0 ? error : media.resizeMedia(inode, size - length)
+/**
+ * Collapse. Context: Sync mutex held; nothing of the moved range is in the cache.
+ * Return: 0, with the new size; -errno with everything as it was, but for what would have been removed when there is no
+ * extent record; or, with the new size, of media that is too long now.
+ */
+function closeGap(kernel: Kernel, inode: number, point: number, pages: number): Errno {
+  const { media, inodes } = kernel
+  const size = inodes.sizeOf(inode)
+  const [offset, length] = [point * Page.Size, pages * Page.Size]
+  const behind = size - offset - length
+  const moved = media.moveMedia(inode, offset + length, offset, behind)
+  if (moved < 0) return moved
+  const freed = withBlocks(kernel, inode, (root) => kernel.blocks.free(root, point, pages))
+  if (freed < 0) {
+    putBack(inodes, inode, media.moveMedia(inode, offset, offset + length, behind))
+    return freed
+  }
+  const shifted = withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point + pages, -pages))
+  assert(shifted >= 0, 'nothing lies across a gap, so closing it takes no record', { inode, point, pages })
+  inodes.setSize(inode, size - length)
+  return cutMedia(kernel, inode)
 }
 
-function moveUp(kernel: Kernel, inode: number, offset: number, length: number, size: number): Errno {
-  const { media } = kernel
-  const resized = media.resizeMedia(inode, size + length)
-  if (resized < 0) return resized
-  const moved = media.moveMedia(inode, offset, offset + length, size - offset)
-  return moved < 0 ? moved : media.punchMedia(inode, offset, length)
+/** Insert. Context: as closeGap. Return: 0, with the new size; -errno with everything as it was. */
+function makeRoom(kernel: Kernel, inode: number, point: number, pages: number): Errno {
+  const { media, inodes } = kernel
+  const size = inodes.sizeOf(inode)
+  const [offset, length] = [point * Page.Size, pages * Page.Size]
+  let error = media.resizeMedia(inode, size + length)
+  if (error < 0) return error
+  error = media.moveMedia(inode, offset, offset + length, size - offset)
+  if (error >= 0) {
+    error = withBlocks(kernel, inode, (root) => kernel.blocks.shift(root, point, pages))
+    if (error < 0) putBack(inodes, inode, media.moveMedia(inode, offset + length, offset, size - offset))
+  }
+  if (error < 0) cutMedia(kernel, inode)
+  else inodes.setSize(inode, size + length)
+  return error
 }
 
-/** Collapse: only the hole made first may need a record; then nothing lies across the point any more. */
-function moveBlocks(kernel: Kernel, inode: number, point: number, pages: number, insert: boolean): Errno {
-  const { words, blocks, inodes } = kernel
-  const at = inodes.at(inode)
-  const root = at + InodeWord.BlockRoot
-  mutexLock(words, at + InodeWord.Blocks)
-  let error: Errno = insert ? 0 : blocks.free(root, point, pages)
-  if (error >= 0) error = insert ? blocks.shift(root, point, pages) : blocks.shift(root, point + pages, -pages)
-  mutexUnlock(words, at + InodeWord.Blocks)
+/** Bytes that syncs have acknowledged may not be where they belong any more: each open is told by its next sync. */
+function putBack(inodes: InodeTable, inode: number, moved: Errno): void {
+  if (moved < 0) inodes.recordError(inode, -moved)
+}
+
+/** Context: takes ilock. */
+function withBlocks(kernel: Kernel, inode: number, work: (root: number) => Errno): Errno {
+  const at = kernel.inodes.at(inode)
+  mutexLock(kernel.words, at + InodeWord.Blocks)
+  const error = work(at + InodeWord.BlockRoot)
+  mutexUnlock(kernel.words, at + InodeWord.Blocks)
   return error
 }

@@ -8,6 +8,7 @@ import type { Kernel } from '../dax/kernel.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import type { StoreTrace } from '../persist/store-trace.js'
 import { Counter } from '../stats.js'
+import { settleMediaSize } from './media-size.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
 
 /** A kernel that knows whether a sync goes on to the host's disk, and who records it: a mount does. */
@@ -54,12 +55,14 @@ function recordFlush({ stores, inodes }: SyncingKernel, inode: number, first: nu
   if (end > offset) stores.syncBegun(inode, offset, end - offset)
 }
 
-/** The fence, recorded before the next write(2) can come in, which it would not cover. */
+/** The fence, recorded before the next write(2) can come in, which it would not cover. And a cut that is owed. */
 function drainWrites(kernel: SyncingKernel, inode: number): Errno {
   const { words, inodes, stores } = kernel
   const rwsem = inodes.at(inode) + InodeWord.Rwsem
   readLock(words, rwsem)
   try {
+    const settled = settleMediaSize(kernel, inode)
+    if (settled < 0) return settled
     const error = drainUnfencedLocked(kernel, inode)
     if (error >= 0) stores?.syncDone(inode)
     return error

@@ -160,6 +160,11 @@ export class HostFileMedia implements Media {
     return true
   }
 
+  /** What the host cannot read is found out by the copy. */
+  beginRead(): Errno {
+    return 0
+  }
+
   fillPage(inode: number, pgoff: number, fromMedia: boolean): Errno {
     const offset = pgoff * Page.Size
     if (this.isCached(inode, offset, Page.Size)) return 0
@@ -199,13 +204,25 @@ export class HostFileMedia implements Media {
     // In the direction in which nothing is overwritten before it was read, by pieces that do not overlap themselves.
     const step = Math.min(MOVE_BYTES, Math.abs(to - from))
     const pieces = Math.ceil(length / step)
-    for (let piece = 0; piece < pieces; piece++) {
+    let error: Errno = 0
+    let piece = 0
+    for (; error >= 0 && piece < pieces; piece++) {
       const at = (to < from ? piece : pieces - 1 - piece) * step
-      const bytes = Math.min(step, length - at)
-      const error = this.#movePiece(fd, from + at, to + at, bytes)
-      if (error < 0) return error
+      error = this.#movePiece(fd, from + at, to + at, Math.min(step, length - at))
     }
-    return 0
+    if (error < 0) piece--
+    else if (to > from) error = this.addon.allocateFile(fd, this.#punchMode, from, to - from)
+    if (error < 0) this.#moveBack(fd, from, to, length, step, piece)
+    return error < 0 ? error : 0
+  }
+
+  /** Undo the pieces before `end`, the last one first: each lies over what the one before it was copied from. */
+  #moveBack(fd: number, from: number, to: number, length: number, step: number, end: number): void {
+    const pieces = Math.ceil(length / step)
+    for (let piece = end - 1; piece >= 0; piece--) {
+      const at = (to < from ? piece : pieces - 1 - piece) * step
+      if (this.#movePiece(fd, to + at, from + at, Math.min(step, length - at)) < 0) return
+    }
   }
 
   /** Data becomes data and holes become holes: what is allocated is counted by them at the next mount. */

@@ -19,6 +19,11 @@ export interface Media {
   writeback(inode: number, offset: number, length: number, size: number): Errno
   /** Are all pages of the range in the cache? */
   isCached(inode: number, offset: number, length: number): boolean
+  /**
+   * Somebody is about to copy these bytes of media, through a mapping of it: the port is told of reads it does not do
+   * itself. What turns out to be in the cache is not read. Return: 0, or -errno of media that does not give them.
+   */
+  beginRead(inode: number, offset: number, length: number): Errno
   /** Bring one page into the cache unless it is there. Context: the entry of the page is locked. */
   fillPage(inode: number, pgoff: number, fromMedia: boolean): Errno
   /** Zero bytes of pages in the cache; others are left alone. */
@@ -29,7 +34,11 @@ export interface Media {
   dropCache(inode: number, offset: number, length: number): Errno
   /** Give the blocks of whole pages back to the host: a hole that reads zero. */
   punchMedia(inode: number, offset: number, length: number): Errno
-  /** Copy bytes of the file to another place of it, holes as holes; the ranges may overlap. */
+  /**
+   * Move bytes of the file to another place of it, holes as holes; the ranges may overlap. Upwards, [from, to) is a
+   * hole afterwards. On failure the bytes are where they were, as far as the host lets them be put back; the rest of
+   * the target is lost.
+   */
   moveMedia(inode: number, from: number, to: number, length: number): Errno
   resizeCache(inode: number, size: number): Errno
   resizeMedia(inode: number, size: number): Errno

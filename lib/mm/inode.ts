@@ -46,6 +46,8 @@ export const enum InodeFlag {
   Noted = 32,
   /** It has, or had while it was open, memory errors: only then anybody looks for them (dax/bad-blocks.ts). */
   BadBlocks = 64,
+  /** Media is longer than the file, since it could not be cut (fs/media-size.ts). */
+  MediaLong = 128,
 }
 
 export const enum InodeWord {
@@ -116,6 +118,11 @@ export class InodeTable {
   /** Word address of a record. */
   at(id: number): number {
     return this.base + (id - 1) * InodeWord.RecordSize
+  }
+
+  /** The record that a word is in. */
+  ofWord(at: number): number {
+    return Math.floor((at - this.base) / InodeWord.RecordSize) + 1
   }
 
   isLive(id: number): boolean {

@@ -174,8 +174,24 @@ export class PendingLines {
 
   /** Forget snapshots of lines that lie wholly in [from, to): punched, zeroed, gone. */
   dropRange(inode: number, from: number, to: number): void {
-    if (this.count === 0) return
+    this.dropRangeWith(inode, from, to, () => 0)
+  }
+
+  /**
+   * dropRange when `clear`, which takes the bytes off media, succeeds: no snapshot can reach media after it, and none
+   * is lost when it fails.
+   * Context: the exclusive range is held, so that nobody flushes there. Return: of clear.
+   */
+  dropRangeWith(inode: number, from: number, to: number, clear: () => Errno): Errno {
+    if (this.count === 0) return clear()
     mutexLock(this.words, this.base + Header.Mutex)
+    const error = clear()
+    if (error >= 0) this.#dropLocked(inode, from, to)
+    mutexUnlock(this.words, this.base + Header.Mutex)
+    return error
+  }
+
+  #dropLocked(inode: number, from: number, to: number): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       let next: number
       for (let record = this.words.get(this.base + Header.Size + bucket); record !== 0; record = next) {
@@ -186,7 +202,6 @@ export class PendingLines {
         if (this.words.get(at + LineWord.Inode) === inode && inside) this.#unlink(record)
       }
     }
-    mutexUnlock(this.words, this.base + Header.Mutex)
   }
 
   /** Call `visit` for each pending line of the file. Context: the mount is frozen. */

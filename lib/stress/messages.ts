@@ -1,5 +1,6 @@
 /** What the parts of a stress run tell each other: parent process, stress process, its threads. */
 import type { FlavourName } from '../dax/flavour.js'
+import type { InjectRule } from '../inject-rules.js'
 import type { MountHandle } from '../fs/pmem.js'
 import type { WorkloadName } from './operations.js'
 
@@ -14,6 +15,8 @@ export interface StressPlan {
   readonly directory: string
   /** A thread that has done nothing for so long is reported, and ends the run. */
   readonly stallMs: number
+  /** What fails in the workload 'failing'; without it that decides itself. */
+  readonly inject?: readonly InjectRule[]
   /** For tests of the checks: a module whose `meddle(stage)` breaks something at the end of each round. */
   readonly meddler?: string
 }
@@ -32,6 +35,8 @@ export interface KernelTotals {
   lockedEntries: number
   rangeConflicts: number
   hugeConflicts: number
+  /** Operations that an injected error hit. */
+  injected: number
 }
 
 export interface StressFailure {
@@ -44,6 +49,18 @@ export interface StressFailure {
   readonly message: string
 }
 
+/** What a process has. */
+export interface Resources {
+  /** Bytes: resident, the main thread's JavaScript heap, and what that holds outside of it. */
+  readonly rss: number
+  readonly heap: number
+  readonly external: number
+  readonly descriptors: number
+  readonly threads: number
+  /** Lines of /proc/self/maps. */
+  readonly mappings: number
+}
+
 export interface StressProgress {
   readonly workload: WorkloadName
   /** A pool from mount to unmount, from 1 on, and a round of it. */
@@ -52,6 +69,8 @@ export interface StressProgress {
   /** By workload (in the order of WORKLOADS) and operation. */
   readonly counts: readonly (readonly number[])[]
   readonly checks: number
+  /** Of the process the run happens in. */
+  readonly resources: Resources
   /** What each thread is doing. */
   readonly threads: readonly string[]
 }

@@ -53,6 +53,6 @@ export const OPERATIONS = [
   'crash',
 ] as const
 
-export const WORKLOADS = ['mixed', 'fsx', 'holetest', 'cow-race', 'stale-pmd', 'collision'] as const
+export const WORKLOADS = ['mixed', 'fsx', 'holetest', 'cow-race', 'stale-pmd', 'collision', 'failing'] as const
 
 export type WorkloadName = (typeof WORKLOADS)[number]

@@ -10,6 +10,7 @@ import { Control } from './control.js'
 import type { ProcessMessage, StressPlan, StressProgress, ThreadMessage } from './messages.js'
 import { WORKLOADS } from './operations.js'
 import { Watchdog } from './watchdog.js'
+import { ResourceMeter } from './resource-meter.js'
 import type { WorkerTask } from './worker.js'
 
 const SAMPLE_MS = 250
@@ -19,6 +20,7 @@ class StressProcess {
   readonly #buffer: SharedArrayBuffer
   readonly #control: Control
   readonly #watchdog: Watchdog
+  readonly #resources = new ResourceMeter()
   #handle: MountHandle | undefined
   #running: number
   #timer: NodeJS.Timeout | undefined
@@ -112,6 +114,7 @@ class StressProcess {
       round: this.#control.round,
       counts: WORKLOADS.map((_, workload) => this.#control.counts(workload)),
       checks: this.#control.checks,
+      resources: this.#resources.now(),
       threads: Array.from({ length: threads }, (_, thread) => this.#control.describe(thread)),
     }
   }

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { FlavourName } from '../dax/flavour.js'
+import type { InjectRule } from '../inject-rules.js'
 import type { KernelTotals, ProcessMessage, StressFailure, StressPlan, StressProgress } from './messages.js'
 import { WORKLOADS, type WorkloadName } from './operations.js'
 
@@ -27,6 +28,8 @@ export interface StressOptions {
   readonly pool?: string
   /** A thread without progress for so long ends the run. Default 20. */
   readonly stallSeconds?: number
+  /** What fails in the workload 'failing'. Default: some of everything. */
+  readonly inject?: readonly InjectRule[]
   /** See StressPlan. */
   readonly meddler?: string
 }
@@ -67,8 +70,16 @@ const SHARES: Readonly<Record<WorkloadName, { operations: number; time: number }
   'cow-race': { operations: 8, time: 10 },
   'stale-pmd': { operations: 12, time: 8 },
   collision: { operations: 3, time: 7 },
+  failing: { operations: 2, time: 15 },
 }
-const NO_TOTALS: KernelTotals = { faults: 0, faultsRetried: 0, lockedEntries: 0, rangeConflicts: 0, hugeConflicts: 0 }
+const NO_TOTALS: KernelTotals = {
+  faults: 0,
+  faultsRetried: 0,
+  lockedEntries: 0,
+  rangeConflicts: 0,
+  hugeConflicts: 0,
+  injected: 0,
+}
 /** The stress process reports four times a second. */
 const SILENCE_MS = 15_000
 /** No timer is longer. */
@@ -119,6 +130,7 @@ function makePlan(options: StressOptions, directory: string): StressPlan {
       ),
       milliseconds: Math.min(FOREVER_MS, (seconds * 1000 * SHARES[name].time) / sum('time')),
     })),
+    ...(options.inject === undefined ? {} : { inject: options.inject }),
     ...(options.meddler === undefined ? {} : { meddler: options.meddler }),
   }
 }

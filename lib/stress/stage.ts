@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import type { MountOptions } from '../config.js'
 import { attach, mount } from '../fs/mount.js'
+import type { InjectRule } from '../inject-rules.js'
 import type { MountHandle, Pmem } from '../fs/pmem.js'
 import { Prng } from '../prng.js'
 import type { Control } from './control.js'
@@ -58,6 +59,11 @@ export class Stage {
   get pmem(): Pmem {
     if (this.#pmem === undefined) throw new Error('no pool is mounted')
     return this.#pmem
+  }
+
+  /** What is to fail where failures are wanted, if the command says so. */
+  get rules(): readonly InjectRule[] | undefined {
+    return this.settings.plan.inject
   }
 
   get flavour(): 'ext4' | 'xfs' {
@@ -180,6 +186,12 @@ export class Stage {
     this.barrier()
   }
 
+  /** What is to fail from now on, in all threads. Context: the leader. */
+  inject(rules: readonly InjectRule[]): void {
+    for (const { failed } of Object.values(this.pmem.injected())) this.#kernel.injected += failed
+    this.pmem.inject(rules)
+  }
+
   /** Something is not as it should be. */
   fail(message: string): never {
     throw new Mismatch(message)
@@ -228,5 +240,5 @@ export class Stage {
 }
 
 function noTotals(): KernelTotals {
-  return { faults: 0, faultsRetried: 0, lockedEntries: 0, rangeConflicts: 0, hugeConflicts: 0 }
+  return { faults: 0, faultsRetried: 0, lockedEntries: 0, rangeConflicts: 0, hugeConflicts: 0, injected: 0 }
 }

@@ -91,13 +91,18 @@ export class WaitTable {
       if (words.get(record + ThreadWord.WaitIndex) !== (index | 0)) continue
       const exclusive = words.get(record + ThreadWord.WaitExclusive) === 1
       this.#unlink(bucket, record)
-      words.store(record + ThreadWord.Wake, 1)
-      words.notify(record + ThreadWord.Wake)
+      this.deliver(record)
       woken++
       if (exclusive && mode === Wake.Next) break
     }
     mutexUnlock(words, bucket + BucketWord.Mutex)
     return woken
+  }
+
+  /** The wake-up of one sleeper, who has left the queue. */
+  protected deliver(record: number): void {
+    this.words.store(record + ThreadWord.Wake, 1)
+    this.words.notify(record + ThreadWord.Wake)
   }
 
   /** Number of sleepers on the key. For tests and dumps. */

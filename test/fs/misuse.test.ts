@@ -56,7 +56,7 @@ const MOUNT_OPTIONS = [
   { capacity: '12 parsecs', maxExtents: 0, maxPendingLines: 0, treeNodeBits: 7, waitBuckets: 3, faultWorkers: 65 },
   { stores: 'all', storeLogSize: 0, domain: 'cpu' },
   { stores: true, storeLogSize: '1 mile', domain: 1n },
-  { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: [], waitBuckets: null },
+  { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: 7n, waitBuckets: null },
 ].map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)))
 
 const MOUNT: Case[] = [
@@ -76,6 +76,36 @@ const MOUNT: Case[] = [
 ]
 
 const NAMES = ['', '.', '..', '.hidden', 'a/b', '/a', '../a', 'a\0b', 'x'.repeat(256)]
+
+/** The rules of inject, which the mount option takes too. */
+const INJECT_RULES: Case[] = [
+  ...[1, null, undefined, {}, 'EIO'].map((value): Case => ['inject', [value], TypeError, /must be an array of rules/]),
+  ...[1, null, undefined, []].map((value): Case => [
+    'inject',
+    [[value]],
+    TypeError,
+    /rules\[0\] must be an object|operation/,
+  ]),
+  ...(
+    [
+      [{}, TypeError, /rules\[0\]\.operation must be one of/],
+      [{ operation: 'snyc', error: 'EIO' }, RangeError, /operation must be one of /],
+      [{ operation: 'sync' }, RangeError, /must be a rule with an error, a delay or kill/],
+      [{ operation: 'sync', error: 'EPERM' }, RangeError, /error must be one of 'EIO', 'ENOSPC', 'EDQUOT'/],
+      [{ operation: 'sync', error: 'EIO', torn: true }, RangeError, /torn must be false but for 'media-write'/],
+      [{ operation: 'media-write', delay: 1, torn: true }, RangeError, /torn must be with an error or kill/],
+      [{ operation: 'sync', error: 'EIO', nth: 0 }, RangeError, /nth must be/],
+      [{ operation: 'sync', error: 'EIO', count: 0.5 }, RangeError, /count must be/],
+      [{ operation: 'sync', error: 'EIO', probability: 2 }, RangeError, /probability must be between 0 and 1/],
+      [{ operation: 'sync', error: 'EIO', seed: -1 }, RangeError, /seed must be/],
+      [{ operation: 'sync', delay: '5 minutes' }, RangeError, /delay must be a time such as/],
+      [{ operation: 'sync', delay: '11s' }, RangeError, /delay must be/],
+      [{ operation: 'sync', error: 'EIO', file: '' }, RangeError, /file must be/],
+      [{ operation: 'sync', error: 'EIO', often: true }, TypeError, /must have only the options .*'often'/],
+    ] as const
+  ).map(([rule, error, message]): Case => ['inject', [[rule]], error, message]),
+  ['inject', [Array<object>(17).fill({ operation: 'sync', error: 'EIO' })], RangeError, /length must be/],
+]
 
 const SINK = Object.fromEntries(
   ['store', 'flush', 'fence', 'mark', 'acknowledged'].map((name) => [name, () => undefined]),
@@ -133,6 +163,7 @@ const PMEM: Case[] = [
   ['poison', ['a.pm', 0, 1, { latent: 1 }], TypeError, /latent must be true or false/],
   ...NOT_A_NUMBER.map((value): Case => ['memoryFailure', [value], TypeError, /pfn must be an integer/]),
   ...[-1, 0.5, NaN, 2 ** 53].map((value): Case => ['memoryFailure', [value], RangeError, /pfn must be/]),
+  ...INJECT_RULES,
   ...wrongOptions('crash', [], [{ survive: 'some', seed: 0.5 }, { survive: [], seed: true }, { survive: true }]),
 ]
 
@@ -303,7 +334,7 @@ describe('misuse', () => {
       'datasync',
       'unmap',
     ])
-    for (const name of ['drainTrace', 'drain']) without.add(name)
+    for (const name of ['drainTrace', 'drain', 'injected']) without.add(name)
     const internal = new Set(['fileClosed', 'mappingMade', 'mappingGone', 'endTrace', 'leaveAtExit'])
     for (const { prototype } of [faultline.Pmem, faultline.DaxFile, faultline.DaxMapping] as { prototype: object }[]) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {

@@ -47,6 +47,21 @@ describe('stress reports', function () {
     expect(message).to.match(/fault worker \(kernel thread \d+\): holds nothing/)
   })
 
+  it('S0.5 K17 a wake-up that was lost', async () => {
+    process.env['FAULTLINE_LOSE_WAKE'] = '1'
+    try {
+      const { failure } = await runStress({
+        workloads: ['mixed', 'collision'],
+        seconds: 60,
+        stallSeconds: STALL_SECONDS,
+      })
+      expect(failure?.kind).to.equal('stall')
+      expect(failure?.message).to.match(/waits for entry \d+ of inode \d+/)
+    } finally {
+      delete process.env['FAULTLINE_LOSE_WAKE']
+    }
+  })
+
   it('the death of the process, with what the threads were last seen doing', async () => {
     const { kind, message } = await failureOf('die')
     expect(kind).to.equal('death')

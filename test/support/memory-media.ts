@@ -84,6 +84,10 @@ export class MemoryMedia implements Media {
     }
   }
 
+  beginRead(): Errno {
+    return 0
+  }
+
   isCached(inode: number, offset: number, length: number): boolean {
     for (let page = Math.floor(offset / Page.Size); page * Page.Size < offset + length; page++) {
       if (this.words.load(this.residentCell(inode, page)) === 0) return false
@@ -135,6 +139,7 @@ export class MemoryMedia implements Media {
     const bytes = this.mediaBytes(inode, from, length).slice()
     this.#markMedia(inode, to, length)
     this.mediaBytes(inode, to, length).set(bytes)
+    if (to > from) this.#zeroMedia(inode, from, to - from)
     return 0
   }
 

@@ -1,6 +1,7 @@
 /** faultline stress: many threads on the same files, every byte and every invariant checked. */
 import pc from 'picocolors'
 import type { FlavourName } from '../../dax/flavour.js'
+import { type InjectRule, ruleText } from '../../inject-rules.js'
 import { OPERATIONS, type WorkloadName } from '../../stress/operations.js'
 import { STRESS_DEFAULTS, type StressResult, runStress } from '../../stress/run.js'
 import { ExitStatus, requireMachine, signalStatus } from '../failure.js'
@@ -19,6 +20,7 @@ export interface StressCommandOptions {
   workload?: WorkloadName[]
   flavour: FlavourName
   pool?: string
+  inject?: InjectRule[]
   json?: boolean
 }
 
@@ -33,7 +35,8 @@ export async function stressCommand(options: StressCommandOptions): Promise<Exit
   for (const signal of SIGNALS) process.on(signal, onSignal)
   let result: StressResult
   try {
-    const chosen = workload === undefined ? {} : { workloads: [...new Set(workload)] }
+    const wanted = workload ?? (options.inject === undefined ? undefined : ['failing' as const])
+    const chosen = wanted === undefined ? {} : { workloads: [...new Set(wanted)] }
     result = await runStress({ ...rest, ...chosen }, (progress) => bar.update(progress))
   } finally {
     bar.stop()
@@ -55,9 +58,10 @@ function printTables(result: StressResult, options: StressCommandOptions): void 
   )
   print(operationTable(result), '')
   const { failure, operations, checks, seconds, seed } = result
+  const injected = result.workloads.reduce((sum, { kernel }) => sum + kernel.injected, 0)
   const facts =
     `${formatCount(operations)} operations in ${seconds.toFixed(0)} s, the whole state verified ` +
-    `${formatCount(checks)} times, seed ${seed}`
+    `${formatCount(checks)} times, ${formatCount(injected)} errors injected, seed ${seed}`
   if (failure === undefined) {
     print(`${pc.green('ok')} no mismatch: ${facts}`)
     return
@@ -75,6 +79,7 @@ function replayCommand({ failure, workloads, seed }: StressResult, options: Stre
   return [
     `faultline stress --workload ${failure?.workload ?? 'mixed'} --seed ${seed} --threads ${options.threads}`,
     `--files ${options.files} --flavour ${options.flavour} --operations ${operations}`,
+    ...(options.inject ?? []).map((rule) => `--inject ${ruleText(rule)}`),
   ].join(' ')
 }
 

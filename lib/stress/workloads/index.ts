@@ -3,6 +3,7 @@ import type { WorkloadName } from '../operations.js'
 import type { Stage } from '../stage.js'
 import { collision } from './collision.js'
 import { cowRace } from './cow-race.js'
+import { failing } from './failing.js'
 import { fsx } from './fsx.js'
 import { holetest } from './holetest.js'
 import { mixed } from './mixed.js'
@@ -15,4 +16,5 @@ export const WORKLOAD_SESSIONS: Readonly<Record<WorkloadName, (stage: Stage) => 
   'cow-race': cowRace,
   'stale-pmd': stalePmd,
   collision,
+  failing,
 }
