@@ -76,7 +76,7 @@ function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: P
   if (order === 0) kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
   else {
     setSlot(kernel, vma, fault.address, SlotState.HugeWrite)
-    kernel.pageTable.mapHuge(vma, pgoff, source, true)
+    kernel.pageTable.mapHuge(vma, fault.pgoff, source, true)
   }
   unlockEntry(kernel, inode, pgoff, locked)
 }

@@ -2,11 +2,11 @@
 import { mount } from '../../lib/index.js'
 import { Page } from '../../lib/constants.js'
 import type { FaultName } from '../../lib/stats.js'
-import { DATA_FILE, HOLE_FILE, type ChildRequest, type FaultCase, type FaultRun } from './protocol.js'
+import { DATA_FILE, HOLE_FILE, type ChildRequest, type FaultCase, type FaultRun, isHugeCase } from './protocol.js'
 
 const PAGE_WORDS = Page.Size / 4
-const STORES: readonly FaultCase[] = ['write', 'mkwrite']
-const ON_HOLES: readonly FaultCase[] = ['hole-read', 'write']
+const STORES: readonly FaultCase[] = ['write', 'mkwrite', 'huge-write']
+const ON_HOLES: readonly FaultCase[] = ['hole-read', 'write', 'huge-hole-read', 'huge-write']
 
 /** What each case must turn out to be, or it measures something else. */
 const FAULT_KIND: Readonly<Record<FaultCase, FaultName>> = {
@@ -15,6 +15,9 @@ const FAULT_KIND: Readonly<Record<FaultCase, FaultName>> = {
   write: 'holeWrite',
   mkwrite: 'mkwrite',
   minor: 'minorRead',
+  'huge-read': 'hugeDataRead',
+  'huge-hole-read': 'hugeHoleRead',
+  'huge-write': 'hugeHoleWrite',
 }
 
 /**
@@ -25,7 +28,7 @@ export function measureFaults(name: FaultCase, request: ChildRequest): FaultRun 
   const { warm, pages } = request
   const total = warm + pages
   const stores = STORES.includes(name)
-  const pmem = mount(request.pool, { hugePages: false, faultWorkers: 1 })
+  const pmem = mount(request.pool, { hugePages: isHugeCase(name), faultWorkers: 1 })
   const file = pmem.open(ON_HOLES.includes(name) ? HOLE_FILE : DATA_FILE)
   const length = total * Page.Size
   if (name === 'minor') {
@@ -46,7 +49,8 @@ export function measureFaults(name: FaultCase, request: ChildRequest): FaultRun 
   const kind = FAULT_KIND[name]
   const { count } = pmem.stats().faults[kind]
   // The last batch is counted when its worker comes back for the next.
-  if (count < total - 1) throw new Error(`${count} of ${total} faults of the case '${name}' were ${kind} faults`)
+  const faults = isHugeCase(name) ? total / Page.PmdPages : total
+  if (count < faults - 1) throw new Error(`${count} of ${faults} faults of the case '${name}' were ${kind} faults`)
   return { op: name, pages, nsPerFault: (elapsed * 1e6) / pages, hash }
 }
 

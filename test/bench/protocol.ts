@@ -1,7 +1,16 @@
 /** What the benchmark process and its children tell each other. */
 
-/** One kind of page fault; the same names as c_handler's --op. */
-export const FAULT_CASES = ['read', 'hole-read', 'write', 'mkwrite', 'minor'] as const
+/** One kind of page fault; the same names as c_handler's --op, after huge- for those of 2 MiB. */
+export const FAULT_CASES = [
+  'read',
+  'hole-read',
+  'write',
+  'mkwrite',
+  'minor',
+  'huge-read',
+  'huge-hole-read',
+  'huge-write',
+] as const
 export type FaultCase = (typeof FAULT_CASES)[number]
 
 /** What only the TypeScript side has. */
@@ -41,6 +50,10 @@ export type FigureRun = Readonly<Record<string, number>>
 
 export const DATA_FILE = 'data.pm'
 export const HOLE_FILE = 'hole.pm'
+
+export function isHugeCase(name: CaseName): boolean {
+  return name.startsWith('huge-')
+}
 
 export function isFaultCase(name: CaseName): name is FaultCase {
   return (FAULT_CASES as readonly string[]).includes(name)

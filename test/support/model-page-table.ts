@@ -77,8 +77,13 @@ export class ModelPageTable implements PageTable {
     return 0
   }
 
+  mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
+    return this.mapPage(vma, pgoff, source, cached, writable)
+  }
+
   /** Maps nothing ahead: each page is filled in when it is touched, which the port allows. */
-  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
+  mapHuge(vma: number, pgoff: number, source: PageSource, writable: boolean): Errno {
+    const start = pgoff - (pgoff % Page.PmdPages)
     this.trace.note(`map-huge v${vma}:${start} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
     return 0
   }
