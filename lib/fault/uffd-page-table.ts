@@ -71,6 +71,11 @@ export class UffdPageTable implements PageTable {
     return this.#settle(error, address)
   }
 
+  mapCached(vma: number, pgoff: number, count: number): number {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    return this.addon.resolveContinue(this.uffd, address, count * Page.Size, Resolve.Wp)
+  }
+
   mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
     const flags = this.vmas.flagsOf(vma)
     if ((flags & VmaFlag.Shared) !== 0) {

@@ -25,6 +25,11 @@ export interface PageTable {
    */
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno
   /**
+   * Map pages of a shared mapping that the cache holds, read-only, until one is mapped already or not in the cache.
+   * Return: bytes mapped, or -errno when the first one was not.
+   */
+  mapCached(vma: number, pgoff: number, count: number): number
+  /**
    * mapPage for a page of a huge page that the model has mapped: others of its 2 MiB may be mapped along, in the same
    * way, if the host has none of them yet.
    */

@@ -61,7 +61,7 @@ struct Options {
 }
 
 constexpr char kUsage[] =
-    "usage: c_handler --op read|hole-read|write|mkwrite|minor [--file PATH] [--pages N] [--warm N] [--unit B] [--cpu N]";
+    "usage: c_handler --op read|hole-read|write|mkwrite|minor [--file F] [--pages N] [--warm N] [--unit B] [--cpu C]";
 
 [[noreturn]] void usage(const char* wrong) {
   fprintf(stderr, "c_handler: %s\n%s\n", wrong, kUsage);

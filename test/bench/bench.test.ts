@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { requireUserfaultfd } from '../support/require-uffd.js'
-import { FAULT_CASES, type FaultCase, FIGURE_CASES } from './protocol.js'
+import { FAULT_CASES, type FaultCase, FIGURE_CASES, operationOf } from './protocol.js'
 import { environmentOf, renderReport } from './report.js'
 import { type CaseResult, type FaultResult, type FigureResult, type RunOptions, pagesOf, runCase } from './runner.js'
 
@@ -48,7 +48,7 @@ describe('benchmarks', () => {
 /** What folding the first words of the measured pages must give, from the pattern of the data file or of the stores. */
 function expectedHash(name: FaultCase): number {
   const { warm, pages } = pagesOf(name, OPTIONS)
-  const op = name.replace('huge-', '')
+  const op = operationOf(name)
   let hash = 0
   for (let page = warm; page < warm + pages; page++) {
     const data = Math.imul(page + 1, 0x9e3779b1) ^ OPTIONS.seed

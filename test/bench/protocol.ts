@@ -1,6 +1,10 @@
 /** What the benchmark process and its children tell each other. */
+import { Page } from '../../lib/constants.js'
 
-/** One kind of page fault; the same names as c_handler's --op, after huge- for those of 2 MiB. */
+/**
+ * One kind of page fault; the same names as c_handler's --op, after huge- for those of 2 MiB. minor-around: minor with
+ * faultAround, against C that maps page by page.
+ */
 export const FAULT_CASES = [
   'read',
   'hole-read',
@@ -10,6 +14,7 @@ export const FAULT_CASES = [
   'huge-read',
   'huge-hole-read',
   'huge-write',
+  'minor-around',
 ] as const
 export type FaultCase = (typeof FAULT_CASES)[number]
 
@@ -48,8 +53,22 @@ export interface FaultRun {
 /** Named measurements of one child: units are in figures.ts. */
 export type FigureRun = Readonly<Record<string, number>>
 
+/** What minor-around is mounted with. */
+export const FAULT_AROUND = 16
+
 export const DATA_FILE = 'data.pm'
 export const HOLE_FILE = 'hole.pm'
+
+/** c_handler's --op. */
+export function operationOf(name: FaultCase): string {
+  return name.replace('huge-', '').replace('-around', '')
+}
+
+/** Pages that one fault of the TypeScript side maps. */
+export function pagesPerFault(name: CaseName): number {
+  if (isHugeCase(name)) return Page.PmdPages
+  return name === 'minor-around' ? FAULT_AROUND : 1
+}
 
 export function isHugeCase(name: CaseName): boolean {
   return name.startsWith('huge-')

@@ -21,6 +21,8 @@ import {
   type Scale,
   isFaultCase,
   isHugeCase,
+  operationOf,
+  pagesPerFault,
 } from './protocol.js'
 
 export interface RunOptions extends Scale {
@@ -72,7 +74,7 @@ export async function runCase(name: CaseName, options: RunOptions, tick: () => v
 
 /** Whole units of what one fault maps. */
 export function pagesOf(name: CaseName, { warm, pages }: RunOptions): { warm: number; pages: number } {
-  const unit = isHugeCase(name) ? Page.PmdPages : 1
+  const unit = pagesPerFault(name)
   return { warm: Math.ceil(warm / unit) * unit, pages: Math.ceil(pages / unit) * unit }
 }
 
@@ -146,7 +148,7 @@ function runTypescript(request: ChildRequest, cpu: number | undefined): Promise<
 function runC(name: FaultCase, { pool, pages, warm }: ChildRequest, cpu: number | undefined): Promise<unknown> {
   if (!existsSync(C_HANDLER)) throw new Error(`${C_HANDLER} is missing: build it with \`npm run build:native\``)
   const unit = isHugeCase(name) ? Page.PmdSize : Page.Size
-  const op = name.replace('huge-', '')
+  const op = operationOf(name)
   const options = { op, file: join(pool, DATA_FILE), pages, warm, unit }
   const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, `${value}`])
   return runProgram(C_HANDLER, args, cpu)

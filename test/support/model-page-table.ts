@@ -10,7 +10,7 @@ import { Page } from '../../lib/constants.js'
 import { Access } from '../../lib/dax/fault-context.js'
 import { serveFault } from '../../lib/dax/fault.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
-import type { Errno } from '../../lib/errors.js'
+import { type Errno, ErrorNumber } from '../../lib/errors.js'
 import { InodeWord, type InodeTable } from '../../lib/mm/inode.js'
 import { PageSource, type PageTable } from '../../lib/mm/page-table.js'
 import { VmaFlag, type VmaTable } from '../../lib/mm/vma.js'
@@ -75,6 +75,18 @@ export class ModelPageTable implements PageTable {
     this.media.fillPage(this.vmas.inodeOf(vma), pgoff, source === PageSource.Media)
     if (writable || this.pte(vma, pgoff) === Pte.Absent) this.#set(vma, pgoff, writable ? Pte.Writable : Pte.Protected)
     return 0
+  }
+
+  mapCached(vma: number, pgoff: number, count: number): number {
+    this.trace.note(`map-cached v${vma}:${pgoff}+${count}`)
+    const inode = this.vmas.inodeOf(vma)
+    let mapped = 0
+    while (mapped < count && this.pte(vma, pgoff + mapped) === Pte.Absent) {
+      if (!this.media.isCached(inode, (pgoff + mapped) * Page.Size, Page.Size)) break
+      this.#set(vma, pgoff + mapped, Pte.Protected)
+      mapped++
+    }
+    return mapped > 0 ? mapped * Page.Size : -ErrorNumber.EEXIST
   }
 
   mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
