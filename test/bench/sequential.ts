@@ -49,9 +49,8 @@ function readAll(_pool: string, path: string): Pass {
   const start = performance.now()
   const fd = openSync(path, 'r')
   let hash = 0
-  for (let at = 0, bytes = 0; (bytes = readSync(fd, buffer, 0, BUFFER_BYTES, at)) > 0; at += bytes) {
-    hash = fold(hash, words, bytes / 4)
-  }
+  const next = (at: number): number => readSync(fd, buffer, 0, BUFFER_BYTES, at)
+  for (let at = 0, bytes = next(0); bytes > 0; at += bytes, bytes = next(at)) hash = fold(hash, words, bytes / 4)
   closeSync(fd)
   return { milliseconds: performance.now() - start, hash }
 }
