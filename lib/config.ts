@@ -53,6 +53,13 @@ export interface MountOptions {
   waitBuckets?: number
   /** Serve 2 MiB at once where mapping, file and blocks allow it, as DAX does. Default true. */
   hugePages?: boolean
+  /**
+   * Pages a fault of a load may map, its own included: a power of two up to 512, aligned to as many. Default 1, as DAX
+   * does. More maps neighbours along if they are in the cache, known to the file as data, and need no work: a program
+   * that walks through such pages takes fewer faults, and fault counts, traces and models of fault costs no longer say
+   * one fault a page.
+   */
+  faultAround?: number
   /** Which file system to be where ext4-dax and xfs-dax differ. Default 'ext4'. */
   flavour?: 'ext4' | 'xfs'
   /**
@@ -135,6 +142,7 @@ export interface MountConfig {
   /** Undefined: nothing is ever injected. */
   readonly inject: readonly ResolvedRule[] | undefined
   readonly hugePages: boolean
+  readonly faultAround: number
   readonly flavour: 'ext4' | 'xfs'
   readonly locking: LockingName
   readonly faultBatch: number
@@ -162,6 +170,7 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'treeNodeBits',
   'waitBuckets',
   'hugePages',
+  'faultAround',
   'flavour',
   'locking',
   'faultBatch',
@@ -198,6 +207,7 @@ export function resolveConfig(options: unknown): MountConfig {
     maxPendingLines: requireRange('maxPendingLines', given.maxPendingLines ?? 1 << 14, 1, 1 << 24),
     treeNodeBits: requireRange('treeNodeBits', given.treeNodeBits ?? 6, 2, 6),
     waitBuckets,
+    faultAround: requirePowerOfTwo('faultAround', given.faultAround ?? 1, Page.PmdPages),
     hugePages: requireBoolean('hugePages', given.hugePages ?? true),
     flavour: requireOneOf('flavour', given.flavour ?? 'ext4', ['ext4', 'xfs']),
     locking: resolveLocking(given.locking),
@@ -247,8 +257,8 @@ function requireSeconds(name: string, value: unknown): number {
   throw wrongRange(name, `from 0 to ${WATCHDOG_MAX_S} seconds`, value)
 }
 
-function requirePowerOfTwo(name: string, value: unknown): number {
-  const number = requireRange(name, value, 1, 1 << 20)
+function requirePowerOfTwo(name: string, value: unknown, max = 1 << 20): number {
+  const number = requireRange(name, value, 1, max)
   if ((number & (number - 1)) !== 0) throw new RangeError(`${name} must be a power of two but received ${number}`)
   return number
 }

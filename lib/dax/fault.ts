@@ -15,6 +15,7 @@ import { Page } from '../constants.js'
 import { SlotState } from '../mm/slots.js'
 import { VmaFlag } from '../mm/vma.js'
 import { Counter, FaultKind } from '../stats.js'
+import { windowOf } from './fault-around.js'
 import { Access, FALLBACK, type Fault, WOULD_BLOCK } from './fault-context.js'
 import { fillIn, serveHugeFault } from './pmd-fault.js'
 import { servePageFault } from './pte-fault.js'
@@ -43,8 +44,9 @@ export function serveFault(
   // S3.5: a 4 KiB fault locks its page, one that may become a 2 MiB fault locks those. A slot that changes meanwhile
   // only goes from Empty to Table, which needs less.
   const huge = kernel.hugePages && slotOf(kernel, vma, address) !== SlotState.Table
-  const first = huge ? pgoff - (pgoff % Page.PmdPages) : pgoff
-  const last = huge ? first + Page.PmdPages - 1 : pgoff
+  const span = huge ? Page.PmdPages : windowOf(kernel, vma, (access & Access.Write) !== 0)
+  const first = pgoff - (pgoff % span)
+  const last = first + span - 1
   if (!locking.beginFault(kernel, inode, first, last, maySleep)) {
     kernel.threads.count(kernel.self, Counter.RangeConflicts, 1)
     return WOULD_BLOCK

@@ -57,7 +57,7 @@ export function insertEntry(
   let now = entry
   if (isZero(entry) || isEmpty(entry)) {
     now = lockedEntry(dataEntry(pfn, isPmd(entry)))
-    associate(kernel, inode, start, pfn, pages)
+    kernel.pfns.associate(pfn, inode, start, pages)
     kernel.tree.replaceAt(root, start, place, now)
   } else {
     assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', index)
@@ -101,9 +101,5 @@ export function forgetDirt(kernel: Kernel, inode: number, pgoff: number, entry: 
 /** The entry is leaving the tree: its pages belong to no file any more (K54). Context: i_pages held. */
 export function disassociate(kernel: Kernel, entry: Entry): void {
   if (!isData(entry)) return
-  for (let page = 0; page < 1 << orderOf(entry); page++) kernel.pfns.disassociate(pfnOf(entry) + page)
-}
-
-function associate(kernel: Kernel, inode: number, start: number, pfn: number, pages: number): void {
-  for (let page = 0; page < pages; page++) kernel.pfns.associate(pfn + page, inode, start + page)
+  kernel.pfns.disassociate(pfnOf(entry), 1 << orderOf(entry))
 }

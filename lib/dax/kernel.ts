@@ -54,4 +54,6 @@ export interface Kernel {
   readonly held: HeldEntry
   /** 2 MiB faults are tried at all. */
   readonly hugePages: boolean
+  /** Pages a load may map, aligned to as many: a power of two; 1: only its own. */
+  readonly faultAround: number
 }

@@ -83,7 +83,7 @@ function loadHole(kernel: Kernel, fault: Fault, start: number, entry: Entry): nu
   }
   const now = insertHole(kernel, inode, start, entry)
   setSlot(kernel, vma, fault.address, SlotState.HugeRead)
-  const error = kernel.pageTable.mapPage(vma, fault.pgoff, PageSource.Zero, fault.cached, false)
+  const error = kernel.pageTable.mapPiece(vma, fault.pgoff, PageSource.Zero, fault.cached, false)
   return finish(kernel, fault, start, now, error, FaultKind.HugeHoleRead, true)
 }
 
@@ -103,7 +103,7 @@ function mapData(kernel: Kernel, fault: Fault, start: number, entry: Entry, pfn:
   }
   const now = insertEntry(kernel, inode, start, entry, pfn, write)
   setSlot(kernel, vma, fault.address, write ? SlotState.HugeWrite : SlotState.HugeRead)
-  const error = kernel.pageTable.mapHuge(vma, start, source, write)
+  const error = kernel.pageTable.mapHuge(vma, fault.pgoff, source, write)
   return finish(kernel, fault, start, now, error, kind, false)
 }
 
@@ -156,7 +156,7 @@ export function fillIn(kernel: Kernel, fault: Fault, slot: SlotState): number {
   const upgrade = writable && fault.mkwrite
   const error = upgrade
     ? kernel.pageTable.makeWritable(vma, pgoff)
-    : kernel.pageTable.mapPage(vma, pgoff, pfn === 0 ? PageSource.Zero : PageSource.Media, fault.cached, writable)
+    : kernel.pageTable.mapPiece(vma, pgoff, pfn === 0 ? PageSource.Zero : PageSource.Media, fault.cached, writable)
   if (error < 0) kernel.pageTable.failPage(vma, pgoff)
   unlockEntry(kernel, inode, start, entry)
   return error < 0 ? FaultKind.Failed : FaultKind.FillIn

@@ -16,9 +16,10 @@ import { PageSource } from '../mm/page-table.js'
 import { VmaFlag } from '../mm/vma.js'
 import { Counter, FaultKind } from '../stats.js'
 import { FaultResult, Trace } from '../trace/tracepoints.js'
-import { type Entry, errnoOf, isData, isErrorEntry } from '../tree/entry.js'
+import { type Entry, errnoOf, isData, isErrorEntry, isPmd } from '../tree/entry.js'
 import { isBadPage } from './bad-blocks.js'
 import { allocateBlock, lookupBlock } from './blocks.js'
+import { mapAround } from './fault-around.js'
 import { type Fault, WOULD_BLOCK } from './fault-context.js'
 import { grabEntry, unlockEntry } from './grab-entry.js'
 import { forgetDirt, insertEntry, insertHole } from './insert-entry.js'
@@ -62,7 +63,8 @@ function readFault(kernel: Kernel, fault: Fault, entry: Entry): number {
     error = isBadPage(kernel, inode, pfn) ? -ErrorNumber.EHWPOISON : 0
     if (error === 0) {
       now = insertEntry(kernel, inode, pgoff, entry, pfn, false)
-      error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Media, cached, false)
+      const around = cached && kernel.faultAround > 1 && !isPmd(now) && mapAround(kernel, fault)
+      if (!around) error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Media, cached, false)
     }
   }
   if (error === -ErrorNumber.EHWPOISON) return failLocked(kernel, fault, now, FaultResult.HwPoison)

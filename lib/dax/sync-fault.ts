@@ -79,7 +79,7 @@ function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: P
   if (order === 0) error = kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
   else {
     setSlot(kernel, vma, fault.address, SlotState.HugeWrite)
-    error = kernel.pageTable.mapHuge(vma, pgoff, source, true)
+    error = kernel.pageTable.mapHuge(vma, fault.pgoff, source, true)
   }
   if (error < 0) forgetDirt(kernel, inode, pgoff, locked)
   unlockEntry(kernel, inode, pgoff, locked)

@@ -271,6 +271,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     trace: new TraceRing(words, layout.trace, config.maxTraceRecords),
     flavour: FLAVOURS[config.flavour],
     hugePages: config.hugePages,
+    faultAround: config.faultAround,
     blockCursor: new BlockCursor(),
     fault: new CurrentFault(),
     held: new HeldEntry(),

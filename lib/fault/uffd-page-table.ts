@@ -21,6 +21,7 @@ import type { Slots } from '../mm/slots.js'
 import { VmaFlag, type VmaTable } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import type { SharedWords } from '../sync/shared-words.js'
+import { FillWindow } from './fill-window.js'
 import { Pause } from '../sync/pause.js'
 import { type PageResolver, AddonResolver, Protect, Resolve } from './page-resolver.js'
 import { poisonPage } from './poison.js'
@@ -37,6 +38,8 @@ export class UffdPageTable implements PageTable {
   readonly #entries = new Uint8Array(SCAN_PAGES)
   /** Whom single pages are answered through; a fault worker has its port here. */
   resolver: PageResolver
+  readonly #extent = new Float64Array(2)
+  readonly #window: FillWindow
 
   constructor(
     private readonly addon: Addon,
@@ -44,7 +47,7 @@ export class UffdPageTable implements PageTable {
     private readonly inodes: InodeTable,
     private readonly vmas: VmaTable,
     private readonly uffd: number,
-    /** Address of a page of zeroes. */
+    /** Address of 2 MiB of zeroes. */
     private readonly zeroes: number,
     private readonly slots: Slots,
     private readonly media: Media,
@@ -52,6 +55,7 @@ export class UffdPageTable implements PageTable {
     private readonly latency: number,
   ) {
     this.resolver = new AddonResolver(addon, uffd)
+    this.#window = new FillWindow(addon)
   }
 
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
@@ -67,6 +71,22 @@ export class UffdPageTable implements PageTable {
     }
     if (error === -ErrorNumber.EEXIST) return writable ? this.makeWritable(vma, pgoff) : this.#retry(address)
     return this.#settle(error, address)
+  }
+
+  mapCached(vma: number, pgoff: number, count: number): number {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    return this.addon.resolveContinue(this.uffd, address, count * Page.Size, Resolve.Wp)
+  }
+
+  mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
+    const flags = this.vmas.flagsOf(vma)
+    if ((flags & VmaFlag.Shared) !== 0) {
+      const cache = this.inodes.number(this.vmas.inodeOf(vma), InodeWord.CacheBase)
+      const end = pgoff - (pgoff % Page.PmdPages) + Page.PmdPages
+      const pages = this.#window.pages(cache, pgoff, end, flags)
+      if (pages > 1 && this.#mapRun(vma, pgoff, pages, source, cached, writable) > 0) return 0
+    }
+    return this.mapPage(vma, pgoff, source, cached, writable)
   }
 
   makeWritable(vma: number, pgoff: number): Errno {
@@ -99,19 +119,52 @@ export class UffdPageTable implements PageTable {
    * One call for the 2 MiB when the cache has none of it or all of it. A mixed one is mapped page by page on touch: the
    * slot says how, and it is rare (a file read by read(2) or faulted by 4 KiB before).
    */
-  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
+  mapHuge(vma: number, pgoff: number, source: PageSource, writable: boolean): Errno {
+    const start = pgoff - (pgoff % Page.PmdPages)
     const address = this.vmas.addressOfPage(vma, start)
     const mode = writable ? 0 : Resolve.Wp
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 || source === PageSource.Zero) {
-      // A new or private huge page: nothing is mapped ahead, the waiting access is woken and fills in what it needs.
+      // A new or private huge page: little is mapped ahead, accesses fill in what they need.
       // A private copy may have come first, by a fault of 4 KiB whose table is not noted yet: it stays (B19).
       this.unmapRange(vma, address, Page.PmdSize)
+      if (source === PageSource.Zero) this.mapPiece(vma, pgoff, source, false, writable)
       return this.#wake(address, Page.PmdSize)
     }
     if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
     const done = this.addon.resolveContinue(this.uffd, address, Page.PmdSize, mode)
-    if (isAbsent(done)) this.#copyHuge(vma, start, address, mode)
+    // What cannot be copied in one go is mapped page by page on touch, and fails there.
+    if (isAbsent(done)) this.#copyRun(vma, start, Page.PmdSize, source, mode)
     return this.#wake(address, Page.PmdSize)
+  }
+
+  /**
+   * Map as many of these pages as one call can: those that the cache has, or has not, like the first. What the calls
+   * find ends them: COPY a page that is in the cache, CONTINUE one that is not or is mapped.
+   * Return: bytes mapped, or -errno when the first one was not.
+   */
+  #mapRun(vma: number, pgoff: number, pages: number, source: PageSource, cached: boolean, writable: boolean): number {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    const length = pages * Page.Size
+    const mode = writable ? 0 : Resolve.Wp
+    const done = cached ? -ErrorNumber.EEXIST : this.#copyRun(vma, pgoff, length, source, mode)
+    return done === -ErrorNumber.EEXIST ? this.addon.resolveContinue(this.uffd, address, length, mode) : done
+  }
+
+  #copyRun(vma: number, pgoff: number, length: number, source: PageSource, mode: number): number {
+    const isHole = source === PageSource.Zero || this.#isHostHole(vma, pgoff, length)
+    const from = isHole ? this.zeroes : this.#sourceAddress(vma, pgoff, source, length)
+    return this.#copyRange(this.vmas.addressOfPage(vma, pgoff), from, length, mode)
+  }
+
+  /**
+   * Has the host no data there? To read a hole of it through a mapping would have it make pages first. What is past the
+   * end of media is not one but missing.
+   */
+  #isHostHole(vma: number, pgoff: number, length: number): boolean {
+    const fd = this.inodes.word(this.vmas.inodeOf(vma), InodeWord.MediaFd)
+    const offset = pgoff * Page.Size
+    if (this.addon.fileExtents(fd, offset, offset + length, this.#extent) !== 0) return false
+    return this.addon.fileStatus(fd).size >= offset + length
   }
 
   unmapRange(vma: number, address: number, length: number): Errno {
@@ -260,11 +313,6 @@ export class UffdPageTable implements PageTable {
   #wake(address: number, length: number): Errno {
     this.addon.wakeRange(this.uffd, address, length)
     return 0
-  }
-
-  /** What cannot be copied in one go is mapped page by page on touch, and fails there. */
-  #copyHuge(vma: number, start: number, address: number, mode: number): void {
-    this.#copyRange(address, this.#sourceAddress(vma, start, PageSource.Media, Page.PmdSize), Page.PmdSize, mode)
   }
 
   #copy(address: number, from: number, mode: number): Errno {

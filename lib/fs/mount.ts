@@ -60,7 +60,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
       MachineState.Dead,
       MachineState.Closed,
     )
-    setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.Size))
+    setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.PmdSize))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     warnShared(pool.root)
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)

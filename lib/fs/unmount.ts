@@ -50,7 +50,7 @@ export function unmount(machine: Machine, sync: boolean): PmemError | undefined 
   dropOrphans(machine)
   for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
   closeStoreTrace(addon, getNumber(words, HeaderWord.StoreLog))
-  addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.Size)
+  addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.PmdSize)
   for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
     addon.closeFd(words.load(word))
   }

@@ -25,10 +25,20 @@ export interface PageTable {
    */
   mapPage(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno
   /**
-   * Map the 2 MiB of a D2M entry, as far as the host does it in one go: pages it leaves out are mapped when touched.
-   * start: first page of the file, a multiple of 512.
+   * Map pages of a shared mapping that the cache holds, read-only, until one is mapped already or not in the cache.
+   * Return: bytes mapped, or -errno when the first one was not.
    */
-  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno
+  mapCached(vma: number, pgoff: number, count: number): number
+  /**
+   * mapPage for a page of a huge page that the model has mapped: others of its 2 MiB may be mapped along, in the same
+   * way, if the host has none of them yet.
+   */
+  mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno
+  /**
+   * Map the 2 MiB of a D2M entry, as far as the host does it in one go: pages it leaves out are mapped when touched.
+   * pgoff: the page that was touched, any of the 512.
+   */
+  mapHuge(vma: number, pgoff: number, source: PageSource, writable: boolean): Errno
   /** Unmap part of one mapping, private copies excepted; huge slots are the caller's business. */
   unmapRange(vma: number, address: number, length: number): Errno
   /** Give a present, write-protected page of a shared mapping back its write access (pfn_mkwrite). */

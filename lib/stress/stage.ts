@@ -211,6 +211,7 @@ export class Stage {
       treeNodeBits: pick([3, 6]),
       maxPendingLines: pick([64, 16384]),
       hugePages: prng.below(8) !== 0,
+      faultAround: pick([1, 1, 16]),
     }
   }
 

@@ -8,6 +8,7 @@
  *   read          COPY, protected, from a mapping of the media file (a real file)
  *   hole-read     COPY, protected, from a page of zeroes        write   the same, writable
  *   mkwrite       WRITEPROTECT off on a page a load has mapped  minor   CONTINUE, protected
+ *   --unit B      resolves B bytes around the address (2097152: what a 2 MiB fault does) in that one call
  * What it leaves out: locks, tree, block map, dirty tags, counters, more than one mapping.
  *
  * It takes --warm faults that are not measured and then --pages that are, one a page, in order, and prints one line of
@@ -44,6 +45,8 @@ struct Options {
   const char* file = nullptr;
   size_t pages = 16384;
   size_t warm = 0;
+  /** Bytes resolved for each fault. */
+  size_t unit = kPage;
   int cpu = -1;
 
   bool is(const char* name) const { return strcmp(op, name) == 0; }
@@ -57,12 +60,11 @@ struct Options {
   exit(1);
 }
 
+constexpr char kUsage[] =
+    "usage: c_handler --op read|hole-read|write|mkwrite|minor [--file F] [--pages N] [--warm N] [--unit B] [--cpu C]";
+
 [[noreturn]] void usage(const char* wrong) {
-  fprintf(
-      stderr,
-      "c_handler: %s\nusage: c_handler --op read|hole-read|write|mkwrite|minor [--file PATH] [--pages N] [--warm N] "
-      "[--cpu N]\n",
-      wrong);
+  fprintf(stderr, "c_handler: %s\n%s\n", wrong, kUsage);
   exit(2);
 }
 
@@ -86,13 +88,16 @@ Options parse(int argc, char** argv) {
       options.pages = number(argv[i], value);
     } else if (strcmp(argv[i], "--warm") == 0) {
       options.warm = number(argv[i], value);
+    } else if (strcmp(argv[i], "--unit") == 0) {
+      options.unit = number(argv[i], value);
     } else if (strcmp(argv[i], "--cpu") == 0) {
       options.cpu = static_cast<int>(number(argv[i], value));
     } else {
       usage(argv[i]);
     }
   }
-  if (options.pages == 0) usage("--pages must be at least 1");
+  const size_t unitPages = options.unit / kPage;
+  if (options.pages == 0 || unitPages == 0 || options.total() % unitPages != 0) usage("--pages: units, at least 1");
   if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
   if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
   return options;
@@ -125,8 +130,8 @@ int openUserfaultfd() {
 /** Resolves whatever comes, by the flags of the event. */
 class Handler {
  public:
-  Handler(int uffd, int stopEvent, uint64_t base, const void* media, const void* zeroes)
-      : uffd_(uffd), stop_(stopEvent), base_(base), media_(media), zeroes_(zeroes) {}
+  Handler(int uffd, int stopEvent, uint64_t base, size_t unit, const void* media, const void* zeroes)
+      : uffd_(uffd), stop_(stopEvent), base_(base), unit_(unit), media_(media), zeroes_(zeroes) {}
 
   void run() {
     uffd_msg messages[kBatch];
@@ -145,40 +150,34 @@ class Handler {
  private:
   template <typename Pagefault>
   void resolve(const Pagefault& fault) {
-    const uint64_t address = fault.address & ~static_cast<uint64_t>(kPage - 1);
+    const uint64_t address = base_ + (fault.address - base_) / unit_ * unit_;
     const bool isWrite = (fault.flags & UFFD_PAGEFAULT_FLAG_WRITE) != 0;
     if ((fault.flags & UFFD_PAGEFAULT_FLAG_WP) != 0) {
-      uffdio_writeprotect request = {{address, kPage}, 0};
+      uffdio_writeprotect request = {{address, unit_}, 0};
       if (ioctl(uffd_, UFFDIO_WRITEPROTECT, &request) == -1) die("UFFDIO_WRITEPROTECT");
     } else if ((fault.flags & UFFD_PAGEFAULT_FLAG_MINOR) != 0) {
-      uffdio_continue request = {{address, kPage}, isWrite ? 0 : kContinueModeWp, 0};
+      uffdio_continue request = {{address, unit_}, isWrite ? 0 : kContinueModeWp, 0};
       if (ioctl(uffd_, UFFDIO_CONTINUE, &request) == -1) die("UFFDIO_CONTINUE");
     } else {
       const uint64_t source = media_ == nullptr ? reinterpret_cast<uint64_t>(zeroes_)
                                                 : reinterpret_cast<uint64_t>(media_) + (address - base_);
-      uffdio_copy request = {address, source, kPage, isWrite ? 0 : static_cast<uint64_t>(UFFDIO_COPY_MODE_WP), 0};
+      uffdio_copy request = {address, source, unit_, isWrite ? 0 : static_cast<uint64_t>(UFFDIO_COPY_MODE_WP), 0};
       if (ioctl(uffd_, UFFDIO_COPY, &request) == -1) die("UFFDIO_COPY");
     }
   }
 
   const int uffd_, stop_;
   const uint64_t base_;
+  const size_t unit_;
   const void *const media_, *const zeroes_;
 };
-
-uint32_t fold(uint32_t hash, uint32_t word) {
-  return (hash ^ word) * 0x01000193U;
-}
 
 uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) {
   uint32_t hash = 0;
   for (size_t page = first; page < end; page++) {
     volatile uint32_t* word = words + page * (kPage / sizeof(uint32_t));
-    if (stores) {
-      *word = static_cast<uint32_t>(page) + 1;
-    } else {
-      hash = fold(hash, *word);
-    }
+    if (stores) *word = static_cast<uint32_t>(page) + 1;
+    if (!stores) hash = (hash ^ *word) * 0x01000193U;
   }
   return hash;
 }
@@ -231,7 +230,8 @@ int main(int argc, char** argv) {
   if (ioctl(uffd, UFFDIO_REGISTER, &request) == -1) die("UFFDIO_REGISTER");
   const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop == -1) die("eventfd");
-  Handler handler(uffd, stop, base, media, map(-1, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS));
+  const void* zeroes = map(-1, options.unit, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
+  Handler handler(uffd, stop, base, options.unit, media, zeroes);
   std::thread thread([&handler] { handler.run(); });
 
   if (options.is("mkwrite")) touch(words, 0, options.total(), false);

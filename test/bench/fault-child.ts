@@ -2,11 +2,21 @@
 import { mount } from '../../lib/index.js'
 import { Page } from '../../lib/constants.js'
 import type { FaultName } from '../../lib/stats.js'
-import { DATA_FILE, HOLE_FILE, type ChildRequest, type FaultCase, type FaultRun } from './protocol.js'
+import {
+  DATA_FILE,
+  FAULT_AROUND,
+  HOLE_FILE,
+  type ChildRequest,
+  type FaultCase,
+  type FaultRun,
+  isHugeCase,
+  operationOf,
+  pagesPerFault,
+} from './protocol.js'
 
 const PAGE_WORDS = Page.Size / 4
-const STORES: readonly FaultCase[] = ['write', 'mkwrite']
-const ON_HOLES: readonly FaultCase[] = ['hole-read', 'write']
+const STORES: readonly FaultCase[] = ['write', 'mkwrite', 'huge-write']
+const ON_HOLES: readonly FaultCase[] = ['hole-read', 'write', 'huge-hole-read', 'huge-write']
 
 /** What each case must turn out to be, or it measures something else. */
 const FAULT_KIND: Readonly<Record<FaultCase, FaultName>> = {
@@ -15,6 +25,10 @@ const FAULT_KIND: Readonly<Record<FaultCase, FaultName>> = {
   write: 'holeWrite',
   mkwrite: 'mkwrite',
   minor: 'minorRead',
+  'huge-read': 'hugeDataRead',
+  'huge-hole-read': 'hugeHoleRead',
+  'huge-write': 'hugeHoleWrite',
+  'minor-around': 'minorRead',
 }
 
 /**
@@ -25,10 +39,14 @@ export function measureFaults(name: FaultCase, request: ChildRequest): FaultRun 
   const { warm, pages } = request
   const total = warm + pages
   const stores = STORES.includes(name)
-  const pmem = mount(request.pool, { hugePages: false, faultWorkers: 1 })
+  const pmem = mount(request.pool, {
+    hugePages: isHugeCase(name),
+    faultAround: name === 'minor-around' ? FAULT_AROUND : 1,
+    faultWorkers: 1,
+  })
   const file = pmem.open(ON_HOLES.includes(name) ? HOLE_FILE : DATA_FILE)
   const length = total * Page.Size
-  if (name === 'minor') {
+  if (operationOf(name) === 'minor') {
     // Into the cache through a mapping that goes again: its page table goes with it.
     const filler = file.mmap({ length })
     load(new Int32Array(filler.buffer), 0, total)
@@ -46,7 +64,8 @@ export function measureFaults(name: FaultCase, request: ChildRequest): FaultRun 
   const kind = FAULT_KIND[name]
   const { count } = pmem.stats().faults[kind]
   // The last batch is counted when its worker comes back for the next.
-  if (count < total - 1) throw new Error(`${count} of ${total} faults of the case '${name}' were ${kind} faults`)
+  const faults = Math.floor(total / pagesPerFault(name))
+  if (count < faults - 1) throw new Error(`${count} of ${faults} faults of the case '${name}' were ${kind} faults`)
   return { op: name, pages, nsPerFault: (elapsed * 1e6) / pages, hash }
 }
 

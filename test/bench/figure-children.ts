@@ -5,6 +5,7 @@ import { Page } from '../../lib/constants.js'
 import { Prng } from '../../lib/prng.js'
 import { DATA_FILE, type ChildRequest, type FigureCase, type FigureRun } from './protocol.js'
 import { median } from '../../lib/bench/statistics.js'
+import { measureSequential } from './sequential.js'
 import { measureStores } from './store-figures.js'
 
 const MIB = 1 << 20
@@ -25,6 +26,7 @@ export function measureFigures(name: FigureCase, request: ChildRequest): FigureR
     state: measureState,
     mount: measureMount,
     stores: measureStores,
+    sequential: measureSequential,
   }
   return measures[name](request)
 }

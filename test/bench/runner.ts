@@ -20,6 +20,9 @@ import {
   HOLE_FILE,
   type Scale,
   isFaultCase,
+  isHugeCase,
+  operationOf,
+  pagesPerFault,
 } from './protocol.js'
 
 export interface RunOptions extends Scale {
@@ -58,7 +61,8 @@ const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
 export async function runCase(name: CaseName, options: RunOptions, tick: () => void): Promise<CaseResult> {
   const pool = mkdtempSync(join(process.env['FAULTLINE_BENCH_DIR'] ?? tmpdir(), 'faultline-bench-'))
   try {
-    const { warm, pages, syncs, seed } = options
+    const { syncs, seed } = options
+    const { warm, pages } = pagesOf(name, options)
     preparePool(pool, warm + pages, seed)
     const request: ChildRequest = { name, pool, warm, pages, syncs, seed }
     if (!isFaultCase(name)) return await runFigures(name, request, options, tick)
@@ -66,6 +70,12 @@ export async function runCase(name: CaseName, options: RunOptions, tick: () => v
   } finally {
     rmSync(pool, { recursive: true, force: true })
   }
+}
+
+/** Whole units of what one fault maps. */
+export function pagesOf(name: CaseName, { warm, pages }: RunOptions): { warm: number; pages: number } {
+  const unit = pagesPerFault(name)
+  return { warm: Math.ceil(warm / unit) * unit, pages: Math.ceil(pages / unit) * unit }
 }
 
 async function runFaults(
@@ -137,6 +147,9 @@ function runTypescript(request: ChildRequest, cpu: number | undefined): Promise<
 
 function runC(name: FaultCase, { pool, pages, warm }: ChildRequest, cpu: number | undefined): Promise<unknown> {
   if (!existsSync(C_HANDLER)) throw new Error(`${C_HANDLER} is missing: build it with \`npm run build:native\``)
-  const file = join(pool, DATA_FILE)
-  return runProgram(C_HANDLER, ['--op', name, '--file', file, '--pages', `${pages}`, '--warm', `${warm}`], cpu)
+  const unit = isHugeCase(name) ? Page.PmdSize : Page.Size
+  const op = operationOf(name)
+  const options = { op, file: join(pool, DATA_FILE), pages, warm, unit }
+  const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, `${value}`])
+  return runProgram(C_HANDLER, args, cpu)
 }

@@ -100,6 +100,12 @@ describe('schedule/harnesses', () => {
   it('memory-failure-fault: K14, K97: a page that went bad is mapped by no fault that waited for its entry', () =>
     explored('memory-failure-fault'))
 
+  it('fault-around-failure: S4.1, K95: a page that goes bad is not mapped by the fault of its neighbour', () =>
+    explored('fault-around-failure'))
+
+  it('fault-around-sync: K60, K70: a store to a page that was mapped along faults, and no sync misses it', () =>
+    explored('fault-around-sync'))
+
   it('are all here', () => {
     expect([...run].sort()).to.deep.equal(HARNESSES.map(({ name }) => name).sort())
   })

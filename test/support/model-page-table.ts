@@ -10,7 +10,7 @@ import { Page } from '../../lib/constants.js'
 import { Access } from '../../lib/dax/fault-context.js'
 import { serveFault } from '../../lib/dax/fault.js'
 import type { Kernel } from '../../lib/dax/kernel.js'
-import type { Errno } from '../../lib/errors.js'
+import { type Errno, ErrorNumber } from '../../lib/errors.js'
 import { InodeWord, type InodeTable } from '../../lib/mm/inode.js'
 import { PageSource, type PageTable } from '../../lib/mm/page-table.js'
 import { VmaFlag, type VmaTable } from '../../lib/mm/vma.js'
@@ -77,8 +77,25 @@ export class ModelPageTable implements PageTable {
     return 0
   }
 
+  mapCached(vma: number, pgoff: number, count: number): number {
+    this.trace.note(`map-cached v${vma}:${pgoff}+${count}`)
+    const inode = this.vmas.inodeOf(vma)
+    let mapped = 0
+    while (mapped < count && this.pte(vma, pgoff + mapped) === Pte.Absent) {
+      if (!this.media.isCached(inode, (pgoff + mapped) * Page.Size, Page.Size)) break
+      this.#set(vma, pgoff + mapped, Pte.Protected)
+      mapped++
+    }
+    return mapped > 0 ? mapped * Page.Size : -ErrorNumber.EEXIST
+  }
+
+  mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
+    return this.mapPage(vma, pgoff, source, cached, writable)
+  }
+
   /** Maps nothing ahead: each page is filled in when it is touched, which the port allows. */
-  mapHuge(vma: number, start: number, source: PageSource, writable: boolean): Errno {
+  mapHuge(vma: number, pgoff: number, source: PageSource, writable: boolean): Errno {
+    const start = pgoff - (pgoff % Page.PmdPages)
     this.trace.note(`map-huge v${vma}:${start} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
     return 0
   }

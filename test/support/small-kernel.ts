@@ -47,6 +47,8 @@ export interface SmallSizes {
   readonly treeBits: number
   readonly pendingLines: number
   readonly hugePages: boolean
+  /** Pages a load may map; 1: its own. */
+  readonly faultAround: number
 }
 
 const SIZES: SmallSizes = {
@@ -61,6 +63,7 @@ const SIZES: SmallSizes = {
   treeBits: 2,
   pendingLines: 8,
   hugePages: false,
+  faultAround: 1,
 }
 
 /** Pages of each file. */
@@ -184,6 +187,7 @@ export function attachSmall(
     slots: new Slots(words, new ExtentTree(words, extentPool, true), layout.slots),
     flavour: FLAVOURS.ext4,
     hugePages: sizes.hugePages,
+    faultAround: sizes.faultAround,
     words,
     self: threads.attach(0),
     threads,

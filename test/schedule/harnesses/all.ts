@@ -1,6 +1,7 @@
 /** The harnesses of the kernel, in the order of the table. */
 import type { Harness } from '../harness.js'
 import { DOWNGRADE_SLEEPERS } from './downgrade-sleepers.js'
+import { FAULT_AROUND_FAILURE, FAULT_AROUND_SYNC } from './fault-around.js'
 import { FAULT_COLLAPSE } from './fault-collapse.js'
 import { FAULT_FAULT } from './fault-fault.js'
 import { FAULT_HUGE } from './fault-huge.js'
@@ -41,4 +42,6 @@ export const HARNESSES: readonly Harness[] = [
   PENDING_WRITEBACK,
   MEMORY_FAILURE_TRUNCATE,
   MEMORY_FAILURE_FAULT,
+  FAULT_AROUND_FAILURE,
+  FAULT_AROUND_SYNC,
 ]
