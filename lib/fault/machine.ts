@@ -258,10 +258,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     words,
     self,
     threads,
-    waits:
-      config.loseWakeAt === 0
-        ? new WaitTable(words, layout.waits, config.waitBuckets, threads)
-        : new LossyWaitTable(words, layout.waits, config.waitBuckets, threads, HeaderWord.WakeFuse),
+    waits: waitsOf(words, layout, config, threads),
     ranges: new RangeLock(words, threads),
     inodes,
     vmas,
@@ -323,6 +320,11 @@ export function openWatched(handle: MachineHandle): WatchedMachine {
     inodes: new InodeTable(words, layout.inodes, config.maxFiles),
     tree: new RadixTree(nodes),
   }
+}
+
+function waitsOf(words: SharedWords, { waits }: Layout, config: MountConfig, threads: Threads): WaitTable {
+  if (config.loseWakeAt === 0) return new WaitTable(words, waits, config.waitBuckets, threads)
+  return new LossyWaitTable(words, waits, config.waitBuckets, threads, HeaderWord.WakeFuse)
 }
 
 function injectorOf(words: SharedWords, layout: Layout, inodes: InodeTable): Injector {
