@@ -1,8 +1,13 @@
 /**
  * Finding the compiled addon, and making sure it is the one these sources were written for.
  *
- * Order: the path in FAULTLINE_ADDON, build/Release, build/Debug of the package root. The root is the nearest folder
- * above this file with a binding.gyp: the same from lib/binding (sources) and dist/lib/binding (compiled).
+ * Order, that of node-gyp-build: the path in FAULTLINE_ADDON, build/Release, build/Debug, then
+ * prebuilds/<platform>-<arch>/faultline.<libc>.node of the package root; native/install.mjs compiles when there is none
+ * of the last. The root is the nearest folder above this file with a binding.gyp: the same from lib/binding (sources)
+ * and dist/lib/binding (compiled).
+ *
+ * Our own rather than node-gyp-build: Node-API leaves one binary a libc to choose from, so its choice among ABI, engine
+ * and CPU tags is not needed, and what it does not do, comparing the constants of both sides, is.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -31,7 +36,11 @@ export function addonPaths(): string[] {
   const override = process.env['FAULTLINE_ADDON']
   if (override !== undefined && override !== '') return [resolve(override)]
   const root = packageRoot()
-  return ['Release', 'Debug'].map((kind) => join(root, 'build', kind, 'faultline.node'))
+  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc'
+  return [
+    ...['Release', 'Debug'].map((kind) => join(root, 'build', kind, 'faultline.node')),
+    join(root, 'prebuilds', `${process.platform}-${process.arch}`, `faultline.${libc}.node`),
+  ]
 }
 
 /** Throws AddonError when the addon is missing, cannot be loaded, or was built from other sources. */
