@@ -15,6 +15,8 @@ export interface StressPlan {
   readonly directory: string
   /** A thread that has done nothing for so long is reported, and ends the run. */
   readonly stallMs: number
+  /** Every thread collects its garbage when it has left a mount, so that what is held then is held for a reason. */
+  readonly collects: boolean
   /** What fails in the workload 'failing'; without it that decides itself. */
   readonly inject?: readonly InjectRule[]
   /** For tests of the checks: a module whose `meddle(stage)` breaks something at the end of each round. */

@@ -6,6 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { describeThreads } from '../fault/describe-threads.js'
 import type { MountHandle } from '../fs/pmem.js'
 import { openWatched } from '../fault/machine.js'
+import { collectGarbage } from './collect-garbage.js'
 import { Control } from './control.js'
 import type { ProcessMessage, StressPlan, StressProgress, ThreadMessage } from './messages.js'
 import { WORKLOADS } from './operations.js'
@@ -67,6 +68,7 @@ class StressProcess {
         break
       case 'unmounted':
         this.#handle = undefined
+        if (this.#plan.collects) collectGarbage()
         break
       case 'ended':
         reply(message)

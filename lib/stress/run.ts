@@ -30,7 +30,8 @@ export interface StressOptions {
   readonly stallSeconds?: number
   /** What fails in the workload 'failing'. Default: some of everything. */
   readonly inject?: readonly InjectRule[]
-  /** See StressPlan. */
+  /** See StressPlan. Default false. */
+  readonly collects?: boolean
   readonly meddler?: string
 }
 
@@ -122,6 +123,7 @@ function makePlan(options: StressOptions, directory: string): StressPlan {
     flavour: options.flavour ?? STRESS_DEFAULTS.flavour,
     stallMs: (options.stallSeconds ?? STRESS_DEFAULTS.stallSeconds) * 1000,
     directory,
+    collects: options.collects ?? false,
     workloads: names.map((name) => ({
       name,
       operations: Math.min(

@@ -14,6 +14,7 @@ import { attach, mount } from '../fs/mount.js'
 import type { InjectRule } from '../inject-rules.js'
 import type { MountHandle, Pmem } from '../fs/pmem.js'
 import { Prng } from '../prng.js'
+import { collectGarbage } from './collect-garbage.js'
 import type { Control } from './control.js'
 import type { KernelTotals, StressPlan, ThreadMessage } from './messages.js'
 import { Mismatch } from './mismatch.js'
@@ -177,6 +178,8 @@ export class Stage {
       this.settings.tell({ kind: 'unmounted' })
     }
     this.#pmem = undefined
+    this.#handle = undefined
+    if (this.settings.plan.collects) collectGarbage()
     this.barrier()
   }
 

@@ -1,7 +1,9 @@
 /**
- * A thread of a stress run. It never returns to its event loop before it is done: everything it waits for, it waits for
- * in shared memory, and what it has to say is posted to the main thread of its process, which only listens.
+ * A thread of a stress run. It returns to its event loop between sessions only, when nothing is mounted, for Node joins
+ * the threads of its mounts there, and gives back their stacks. Everything else it waits for, it waits for in shared
+ * memory, and what it has to say is posted to the main thread of its process, which only listens.
  */
+import { setTimeout } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { BugError } from '../assert.js'
 import { Control, Stopped, ThreadState } from './control.js'
@@ -10,6 +12,9 @@ import { Mismatch } from './mismatch.js'
 import { WORKLOADS } from './operations.js'
 import { Stage } from './stage.js'
 import { WORKLOAD_SESSIONS } from './workloads/index.js'
+
+/** Long enough for threads that have ended to be joined. */
+const JOIN_MS = 5
 
 export interface WorkerTask {
   readonly plan: StressPlan
@@ -33,13 +38,16 @@ function failureOf(error: unknown): StressFailure {
   return { kind: wrong ? 'mismatch' : 'error', workload, session: control.session, round: control.round, message }
 }
 
-function run(stage: Stage): void {
+async function run(stage: Stage): Promise<void> {
   control.setState(thread, ThreadState.Working)
   for (const { name, operations, milliseconds } of plan.workloads) {
     const workload = WORKLOADS.indexOf(name)
     stage.start(workload, operations, milliseconds)
     const began = performance.now()
-    while (stage.wantsSession()) WORKLOAD_SESSIONS[name](stage)
+    while (stage.wantsSession()) {
+      WORKLOAD_SESSIONS[name](stage)
+      await setTimeout(JOIN_MS)
+    }
     const seconds = (performance.now() - began) / 1000
     if (thread === 0) tell({ kind: 'ended', workload: name, seconds, kernel: stage.kernel })
   }
@@ -48,7 +56,7 @@ function run(stage: Stage): void {
 async function main(): Promise<void> {
   const meddler = plan.meddler === undefined ? undefined : ((await import(plan.meddler)) as { meddle: Meddle })
   try {
-    run(new Stage({ plan, thread, control, ports, tell, meddle: meddler?.meddle }))
+    await run(new Stage({ plan, thread, control, ports, tell, meddle: meddler?.meddle }))
     control.setState(thread, ThreadState.Done)
     tell({ kind: 'done' })
   } catch (error) {

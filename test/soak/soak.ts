@@ -13,14 +13,17 @@ export async function soak(seconds: number, seed: number, onSample: (sample: Sam
   const samples: Sample[] = []
   const began = performance.now()
   let next = 0
-  const result = await runStress({ workloads: ['failing'], seconds, seed, threads: 3 }, ({ resources }) => {
-    const elapsed = (performance.now() - began) / 1000
-    if (elapsed < next) return
-    next = elapsed + 1
-    const sample = { ...resources, seconds: elapsed }
-    samples.push(sample)
-    onSample(sample)
-  })
+  const result = await runStress(
+    { workloads: ['failing'], seconds, seed, threads: 3, collects: true },
+    ({ resources }) => {
+      const elapsed = (performance.now() - began) / 1000
+      if (elapsed < next) return
+      next = elapsed + 1
+      const sample = { ...resources, seconds: elapsed }
+      samples.push(sample)
+      onSample(sample)
+    },
+  )
   const injected = result.workloads.reduce((sum, { kernel }) => sum + kernel.injected, 0)
   return { result, samples, injected }
 }
