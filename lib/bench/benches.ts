@@ -1,8 +1,10 @@
 /** All benchmarks. */
 import type { Bench } from './bench.js'
 import { locksBench } from './locks/locks.js'
+import { syncBench } from './sync/sync.js'
+import { treeBench } from './tree/tree.js'
 
-export const BENCHES: readonly Bench[] = [locksBench]
+export const BENCHES: readonly Bench[] = [syncBench, treeBench, locksBench]
 
 /** Errors: RangeError. */
 export function benchNamed(name: string): Bench {

@@ -17,25 +17,19 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
-#include "../uffd_abi.h"
+#include "bench.h"
 
 using namespace faultline;
 
 namespace {
 
-constexpr size_t kPage = 4096;
 constexpr size_t kBatch = 64;
 constexpr long kPollNs = 250'000'000;
 
@@ -51,27 +45,6 @@ struct Options {
   bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
   size_t total() const { return warm + pages; }
 };
-
-[[noreturn]] void die(const char* what) {
-  fprintf(stderr, "c_handler: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-[[noreturn]] void usage(const char* wrong) {
-  fprintf(
-      stderr,
-      "c_handler: %s\nusage: c_handler --op read|hole-read|write|mkwrite|minor [--file PATH] [--pages N] [--warm N] "
-      "[--cpu N]\n",
-      wrong);
-  exit(2);
-}
-
-size_t number(const char* name, const char* text) {
-  char* end = nullptr;
-  const unsigned long long value = strtoull(text, &end, 10);
-  if (*text == '-' || *text == '\0' || *end != '\0' || value > (1ULL << 32)) usage(name);
-  return value;
-}
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -96,30 +69,6 @@ Options parse(int argc, char** argv) {
   if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
   if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
   return options;
-}
-
-void* map(int fd, size_t length, int protection, int flags) {
-  void* address = mmap(nullptr, length, protection, flags | MAP_NORESERVE, fd, 0);
-  if (address == MAP_FAILED) die("mmap");
-  return address;
-}
-
-int openUserfaultfd() {
-  int fd = -1;
-  const int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-  if (device != -1) {
-    fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
-    close(device);
-  }
-  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
-  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
-  if (fd == -1) die("userfaultfd");
-  uffdio_api api = {};
-  api.api = UFFD_API;
-  api.features = kFeatureMissingShmem | kFeatureThreadId | kFeatureWp | kFeatureMinorShmem | kFeatureWpShmem |
-                 kFeatureWpUnpopulated;
-  if (ioctl(fd, UFFDIO_API, &api) == -1) die("UFFDIO_API");
-  return fd;
 }
 
 /** Resolves whatever comes, by the flags of the event. */
@@ -166,10 +115,6 @@ class Handler {
   const void *const media_, *const zeroes_;
 };
 
-uint32_t fold(uint32_t hash, uint32_t word) {
-  return (hash ^ word) * 0x01000193U;
-}
-
 uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) {
   uint32_t hash = 0;
   for (size_t page = first; page < end; page++) {
@@ -181,12 +126,6 @@ uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) 
     }
   }
   return hash;
-}
-
-uint64_t monotonicNs() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 /** The cache as earlier faults would have left it: every page in the memfd, none in the page table. */
@@ -226,9 +165,7 @@ int main(int argc, char** argv) {
   const auto base = reinterpret_cast<uint64_t>(words);
 
   const int uffd = openUserfaultfd();
-  const uint64_t modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
-  uffdio_register request = {{base, length}, modes, 0};
-  if (ioctl(uffd, UFFDIO_REGISTER, &request) == -1) die("UFFDIO_REGISTER");
+  registerMapping(uffd, reinterpret_cast<const void*>(base), length);
   const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop == -1) die("eventfd");
   Handler handler(uffd, stop, base, media, map(-1, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS));
