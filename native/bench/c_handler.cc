@@ -10,8 +10,9 @@
  *   mkwrite       WRITEPROTECT off on a page a load has mapped  minor   CONTINUE, protected
  * What it leaves out: locks, tree, block map, dirty tags, counters, more than one mapping.
  *
- * It takes --warm faults that are not measured and then --pages that are, one a page, in order, and prints one line of
- * JSON. The hash is folded over the first word of each measured page: both sides prove to have done the same work.
+ * Each of --threads takes --warm faults that are not measured and then --pages that are, one a page, in order. It
+ * prints one line of JSON: time from the first to the last of all threads, for each fault. The hash is folded over the
+ * first word of each measured page: both sides prove to have done the same work.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -19,10 +20,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <barrier>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 #include "bench.h"
 
@@ -38,12 +42,14 @@ struct Options {
   const char* file = nullptr;
   size_t pages = 16384;
   size_t warm = 0;
+  size_t threads = 1;
   int cpu = -1;
 
   bool is(const char* name) const { return strcmp(op, name) == 0; }
   bool stores() const { return is("write") || is("mkwrite"); }
   bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
-  size_t total() const { return warm + pages; }
+  size_t perThread() const { return warm + pages; }
+  size_t total() const { return threads * perThread(); }
 };
 
 Options parse(int argc, char** argv) {
@@ -59,13 +65,15 @@ Options parse(int argc, char** argv) {
       options.pages = number(argv[i], value);
     } else if (strcmp(argv[i], "--warm") == 0) {
       options.warm = number(argv[i], value);
+    } else if (strcmp(argv[i], "--threads") == 0) {
+      options.threads = number(argv[i], value);
     } else if (strcmp(argv[i], "--cpu") == 0) {
       options.cpu = static_cast<int>(number(argv[i], value));
     } else {
       usage(argv[i]);
     }
   }
-  if (options.pages == 0) usage("--pages must be at least 1");
+  if (options.pages == 0 || options.threads == 0) usage("--pages and --threads must be at least 1");
   if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
   if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
   return options;
@@ -144,6 +152,24 @@ void pin(int cpu) {
   if (sched_setaffinity(0, sizeof cpus, &cpus) == -1) die("sched_setaffinity");
 }
 
+struct Run {
+  uint64_t start = 0, end = 0;
+  uint32_t hash = 0;
+};
+
+/** The pages of one thread: those that are not measured first, then all threads at once. */
+Run touchOwn(const Options& options, volatile uint32_t* words, size_t thread, std::barrier<>& warm) {
+  const size_t first = thread * options.perThread() + options.warm;
+  touch(words, first - options.warm, first, options.stores());
+  warm.arrive_and_wait();
+  Run run;
+  run.start = monotonicNs();
+  run.hash = touch(words, first, first + options.pages, options.stores());
+  run.end = monotonicNs();
+  if (options.stores()) run.hash = touch(words, first, first + options.pages, false);
+  return run;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -172,15 +198,25 @@ int main(int argc, char** argv) {
   std::thread thread([&handler] { handler.run(); });
 
   if (options.is("mkwrite")) touch(words, 0, options.total(), false);
-  touch(words, 0, options.warm, options.stores());
-  const uint64_t start = monotonicNs();
-  uint32_t hash = touch(words, options.warm, options.total(), options.stores());
-  const uint64_t elapsed = monotonicNs() - start;
-  if (options.stores()) hash = touch(words, options.warm, options.total(), false);
+  std::vector<Run> runs(options.threads);
+  std::barrier warm(static_cast<ptrdiff_t>(options.threads));
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < options.threads; i++) {
+    others.emplace_back([&, i] { runs[i] = touchOwn(options, words, i, warm); });
+  }
+  runs[0] = touchOwn(options, words, 0, warm);
+  for (std::thread& other : others) other.join();
+  uint64_t start = runs[0].start, end = 0;
+  uint32_t hash = 0;
+  for (const Run& run : runs) {
+    start = std::min(start, run.start);
+    end = std::max(end, run.end);
+    hash += run.hash;
+  }
 
   if (eventfd_write(stop, 1) == -1) die("eventfd_write");
   thread.join();
   printf("{\"op\":\"%s\",\"pages\":%zu,\"nsPerFault\":%.1f,\"hash\":%u}\n", options.op, options.pages,
-         static_cast<double>(elapsed) / static_cast<double>(options.pages), hash);
+         static_cast<double>(end - start) / static_cast<double>(options.pages * options.threads), hash);
   return 0;
 }
