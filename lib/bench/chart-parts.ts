@@ -5,8 +5,9 @@ export const SIDE_COLOR = {
   field: 'side',
   type: 'nominal',
   title: null,
+  sort: ['faultline', 'c', 'map'],
   scale: { range: ['#1b6ca8', '#e08a1e', '#8a8a8a'] },
-  legend: { orient: 'top', direction: 'horizontal', labelFontSize: 13, symbolSize: 120 },
+  legend: { orient: 'top', direction: 'horizontal', labelFontSize: 13, symbolSize: 120, columnPadding: 16 },
 }
 
 export function chartFrame(text: string, subtitle: string): object {

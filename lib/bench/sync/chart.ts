@@ -21,7 +21,7 @@ export const SYNC_CHART: object = {
         type: 'nominal',
         sort: null,
         title: 'mapping',
-        legend: { symbolStrokeWidth: 2, symbolSize: 250 },
+        legend: { symbolType: 'stroke', symbolStrokeWidth: 2, symbolSize: 400 },
       },
     },
   },
