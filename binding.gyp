@@ -79,5 +79,28 @@
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
       'libraries': ['-pthread'],
     },
+    {
+      # The yardstick of bench sync: write-protect, compare and copy without Node.
+      'target_name': 'c_sync',
+      'type': 'executable',
+      'sources': ['native/bench/c_sync.cc'],
+      'defines': ['_GNU_SOURCE'],
+      'cflags!': ['-O3'],
+      'cflags': ['-O2'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
+      'libraries': ['-pthread'],
+    },
+    {
+      # The yardstick of bench tree: the radix tree in C++.
+      'target_name': 'c_tree',
+      'type': 'executable',
+      'sources': ['native/bench/c_tree.cc'],
+      'defines': ['_GNU_SOURCE'],
+      'cflags!': ['-O3'],
+      'cflags': ['-O2'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror'],
+    },
   ],
 }

@@ -57,6 +57,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(resolveContinue),
     FUNCTION(resolvePoison),
     FUNCTION(writeProtect),
+    FUNCTION(writeProtectRuns),
     FUNCTION(wakeRange),
 
     FUNCTION(serveFromHere),
@@ -89,6 +90,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(readFile),
 
     FUNCTION(writebackLines),
+    FUNCTION(writebackRuns),
     FUNCTION(diffLines),
     FUNCTION(flushLines),
     FUNCTION(storeFence),

@@ -1,6 +1,5 @@
 #include "cacheline.h"
 
-#include <emmintrin.h>
 #include <immintrin.h>
 #include <unistd.h>
 
@@ -11,64 +10,13 @@
 #include "args.h"
 #include "cpu.h"
 #include "host_file.h"
+#include "line_compare.h"
 #include "result.h"
 #include "signal_guard.h"
 
 namespace faultline {
 
 namespace {
-
-/** One machine word of line bits: what is compared at a time. */
-constexpr size_t kWindowLines = 64;
-constexpr size_t kWindowBytes = kWindowLines * kLineSize;
-
-bool lineDiffers(const uint8_t* a, const uint8_t* b) {
-  const auto* left = reinterpret_cast<const __m128i*>(a);
-  const auto* right = reinterpret_cast<const __m128i*>(b);
-  __m128i same = _mm_cmpeq_epi8(_mm_loadu_si128(left), _mm_loadu_si128(right));
-  for (int i = 1; i < 4; i++) {
-    same = _mm_and_si128(same, _mm_cmpeq_epi8(_mm_loadu_si128(left + i), _mm_loadu_si128(right + i)));
-  }
-  return _mm_movemask_epi8(same) != 0xffff;
-}
-
-/** Bit i: line i of the window differs. The bytes of a last, partial line count as a line. */
-uint64_t diffWindow(const uint8_t* cache, const uint8_t* media, size_t length) {
-  uint64_t mask = 0;
-  const size_t whole = length / kLineSize;
-  for (size_t i = 0; i < whole; i++) {
-    mask |= uint64_t{lineDiffers(cache + i * kLineSize, media + i * kLineSize)} << i;
-  }
-  const size_t tail = length % kLineSize;
-  if (tail != 0 && memcmp(cache + whole * kLineSize, media + whole * kLineSize, tail) != 0)
-    mask |= uint64_t{1} << whole;
-  return mask;
-}
-
-[[gnu::target("clwb")]] void clwbLine(const void* line) {
-  _mm_clwb(const_cast<void*>(line));
-}
-
-[[gnu::target("clflushopt")]] void clflushoptLine(const void* line) {
-  _mm_clflushopt(const_cast<void*>(line));
-}
-
-void flushLine(FlushKind kind, uintptr_t address) {
-  const auto* line = reinterpret_cast<const void*>(address);
-  switch (kind) {
-    case FlushKind::kClwb:
-      clwbLine(line);
-      break;
-    case FlushKind::kClflushopt:
-      clflushoptLine(line);
-      break;
-    case FlushKind::kClflush:
-      _mm_clflush(line);
-      break;
-    case FlushKind::kNone:
-      break;
-  }
-}
 
 /** Neighbouring differing lines, gathered over windows and written with one pwrite. */
 class RunWriter {
@@ -128,6 +76,20 @@ bool diffAndFlush(AddressRange cache, uintptr_t media, uint64_t* mask) {
   return there;
 }
 
+/** Bytes [from, end) of both: what differs is flushed, and handed to `runs`. Return: 0 or -errno. */
+int64_t addDiffering(RunWriter& runs, uintptr_t cache, uintptr_t media, size_t from, size_t end) {
+  int64_t error = 0;
+  for (size_t at = from; at < end && error == 0; at += kWindowBytes) {
+    uint64_t mask = 0;
+    const AddressRange window{cache + at, std::min(kWindowBytes, end - at)};
+    if (!diffAndFlush(window, media + at, &mask)) return -EIO;
+    for (; mask != 0 && error == 0; mask &= mask - 1) {
+      error = runs.add(at / kLineSize + static_cast<size_t>(std::countr_zero(mask)));
+    }
+  }
+  return error;
+}
+
 }  // namespace
 
 /**
@@ -147,14 +109,27 @@ napi_value writebackLines(napi_env env, napi_callback_info info) {
 
   const size_t length = limit > fileOffset ? std::min<uint64_t>(cache.length, limit - fileOffset) : 0;
   RunWriter runs(cache.start, length, fd, static_cast<off_t>(fileOffset), counters.data);
+  int64_t error = addDiffering(runs, cache.start, media.start, 0, length);
+  if (error == 0) error = runs.finish();
+  return toJs(env, error);
+}
+
+napi_value writebackRuns(napi_env env, napi_callback_info info) {
+  Args args(env, info, "writebackRuns");
+  const uintptr_t cache = args.size(0);
+  const uintptr_t media = args.size(1);
+  const int fd = args.integer(2);
+  const uint64_t count = args.size(4);
+  const View<double> pairs = args.float64s(3, count * 2);
+  const uint64_t limit = args.size(5);
+  const View<double> counters = args.float64s(6, 2);
+  if (!args.ok()) return nullptr;
+  RunWriter runs(cache, limit, fd, 0, counters.data);
   int64_t error = 0;
-  for (size_t at = 0; at < length && error == 0; at += kWindowBytes) {
-    uint64_t mask = 0;
-    const AddressRange window{cache.start + at, std::min(kWindowBytes, length - at)};
-    if (!diffAndFlush(window, media.start + at, &mask)) return toJs(env, -EIO);
-    for (; mask != 0 && error == 0; mask &= mask - 1) {
-      error = runs.add(at / kLineSize + static_cast<size_t>(std::countr_zero(mask)));
-    }
+  for (size_t i = 0; i < count && error == 0; i++) {
+    const size_t start = static_cast<uint64_t>(pairs.data[2 * i]) * kPageSize;
+    const size_t end = std::min<uint64_t>(limit, start + static_cast<uint64_t>(pairs.data[2 * i + 1]) * kPageSize);
+    if (start < end) error = addDiffering(runs, cache, media, start, end);
   }
   if (error == 0) error = runs.finish();
   return toJs(env, error);

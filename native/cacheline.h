@@ -6,6 +6,7 @@
 namespace faultline {
 
 napi_value writebackLines(napi_env env, napi_callback_info info);
+napi_value writebackRuns(napi_env env, napi_callback_info info);
 napi_value diffLines(napi_env env, napi_callback_info info);
 napi_value flushLines(napi_env env, napi_callback_info info);
 napi_value storeFence(napi_env env, napi_callback_info info);

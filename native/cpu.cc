@@ -15,20 +15,12 @@ namespace faultline {
 namespace {
 
 CpuFeatures detect() {
-  CpuFeatures found{FlushKind::kNone, false, 0};
+  CpuFeatures found{detectFlush(), false, 0};
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid(1, &a, &b, &c, &d) != 0) {
-    constexpr unsigned kClflush = 1u << 19, kSse2 = 1u << 26;
+    constexpr unsigned kSse2 = 1u << 26;
     found.nonTemporalStores = (d & kSse2) != 0;
-    if ((d & kClflush) != 0) {
-      found.flush = FlushKind::kClflush;
-      found.cacheLineSize = ((b >> 8) & 0xff) * 8;
-    }
-  }
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
-    constexpr unsigned kClflushopt = 1u << 23, kClwb = 1u << 24;
-    if ((b & kClflushopt) != 0) found.flush = FlushKind::kClflushopt;
-    if ((b & kClwb) != 0) found.flush = FlushKind::kClwb;
+    if (found.flush != FlushKind::kNone) found.cacheLineSize = ((b >> 8) & 0xff) * 8;
   }
   return found;
 }

@@ -4,10 +4,9 @@
 
 #include <cstddef>
 
-namespace faultline {
+#include "flush_line.h"
 
-/** How a line leaves the CPU cache, best first. */
-enum class FlushKind { kClwb, kClflushopt, kClflush, kNone };
+namespace faultline {
 
 struct CpuFeatures {
   FlushKind flush;

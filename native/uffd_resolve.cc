@@ -127,6 +127,28 @@ napi_value writeProtect(napi_env env, napi_callback_info info) {
   return toJs(env, setProtection(uffd, range, mode));
 }
 
+napi_value writeProtectRuns(napi_env env, napi_callback_info info) {
+  Args args(env, info, "writeProtectRuns");
+  const int uffd = args.integer(0);
+  const uintptr_t address = args.size(1);
+  const uint64_t pgoff = args.size(2);
+  const uint64_t pages = args.size(3);
+  const uint64_t count = args.size(5);
+  const View<double> runs = args.float64s(4, count * 2);
+  const uint64_t mode = args.size(6);
+  if (!args.ok()) return nullptr;
+  int64_t error = 0;
+  for (size_t i = 0; i < count && error == 0; i++) {
+    const auto start = static_cast<uint64_t>(runs.data[2 * i]);
+    const uint64_t first = std::max(start, pgoff);
+    const uint64_t end = std::min(start + static_cast<uint64_t>(runs.data[2 * i + 1]), pgoff + pages);
+    if (first >= end) continue;
+    const AddressRange range{address + (first - pgoff) * kPageSize, (end - first) * kPageSize};
+    error = setProtection(uffd, range, mode);
+  }
+  return toJs(env, error);
+}
+
 napi_value wakeRange(napi_env env, napi_callback_info info) {
   Args args(env, info, "wakeRange");
   const int uffd = args.integer(0);

@@ -28,6 +28,7 @@ napi_value resolveCopy(napi_env env, napi_callback_info info);
 napi_value resolveContinue(napi_env env, napi_callback_info info);
 napi_value resolvePoison(napi_env env, napi_callback_info info);
 napi_value writeProtect(napi_env env, napi_callback_info info);
+napi_value writeProtectRuns(napi_env env, napi_callback_info info);
 napi_value wakeRange(napi_env env, napi_callback_info info);
 
 }  // namespace faultline

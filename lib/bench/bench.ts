@@ -26,6 +26,16 @@ export interface MeasureContext {
   readonly seed: number
 }
 
+/** The setting of `compares` that the others are held against, round by round: a C program, as a rule. */
+export interface Reference {
+  /** Value of the parameter `compares`. */
+  readonly value: string
+  /** Key of the figure whose ratio to that of the reference is shown. */
+  readonly figure: string
+  /** Ratio that should not be exceeded; undefined: none is promised. */
+  limit?(setting: Setting): number | undefined
+}
+
 export interface Bench {
   readonly name: string
   readonly summary: string
@@ -34,6 +44,11 @@ export interface Bench {
   readonly figures: readonly Figure[]
   /** Settings that differ in this parameter only must have done the same work: their hashes are compared. */
   readonly compares: string
+  readonly reference?: Reference
+  /** Parameters go together: settings for which this is false are left out. */
+  isPossible?(setting: Setting): boolean
+  /** All threads of the measuring process on one CPU, V8's helpers too. */
+  isPinned?(setting: Setting): boolean
   /** Context: a process that does nothing else. */
   measure(setting: Setting, context: MeasureContext): Promise<Measurement>
   /** A Vega-Lite specification without data: rows are settings with their figures, and KEY_min, KEY_max of each. */

@@ -1,8 +1,11 @@
 /** All benchmarks. */
 import type { Bench } from './bench.js'
+import { faultsBench } from './faults/faults.js'
 import { locksBench } from './locks/locks.js'
+import { syncBench } from './sync/sync.js'
+import { treeBench } from './tree/tree.js'
 
-export const BENCHES: readonly Bench[] = [locksBench]
+export const BENCHES: readonly Bench[] = [faultsBench, syncBench, treeBench, locksBench]
 
 /** Errors: RangeError. */
 export function benchNamed(name: string): Bench {

@@ -30,10 +30,11 @@ export async function loadChartLibraries(): Promise<Libraries> {
   }
 }
 
-/** One flat row for each setting: its values, the median of each figure, and KEY_min, KEY_max. */
+/** One flat row for each setting: its values, the median of each figure and of the ratio, and KEY_min, KEY_max. */
 export function rowsOf({ results }: BenchResult): Record<string, number | string>[] {
-  return results.map(({ setting, figures }) => {
-    const cells = Object.entries(figures).flatMap(([key, { median, min, max }]) => [
+  return results.map(({ setting, figures, ratio }) => {
+    const all = ratio === undefined ? figures : { ...figures, ratio }
+    const cells = Object.entries(all).flatMap(([key, { median, min, max }]) => [
       [key, median],
       [`${key}_min`, min],
       [`${key}_max`, max],

@@ -116,6 +116,19 @@ export interface Addon {
   resolvePoison(uffd: number, address: number, length: number, mode: number): Errno
   /** mode: PROTECT_WP sets protection, 0 removes it (and wakes, unless RESOLVE_DONTWAKE). */
   writeProtect(uffd: number, address: number, length: number, mode: number): Errno
+  /**
+   * writeProtect of those pages of a file that a mapping shows. address, pgoff, pages: the mapping, its first page in
+   * the file, its size. runs: `count` pairs of first page and number of pages, in pages of the file.
+   */
+  writeProtectRuns(
+    uffd: number,
+    address: number,
+    pgoff: number,
+    pages: number,
+    runs: Float64Array,
+    count: number,
+    mode: number,
+  ): Errno
   wakeRange(uffd: number, address: number, length: number): Errno
 
   // thread_end.cc
@@ -200,6 +213,19 @@ export interface Addon {
     length: number,
     mediaFd: number,
     fileOffset: number,
+    limit: number,
+    lines: Float64Array,
+  ): Errno
+  /**
+   * writebackLines of whole pages of a file. cache, media: addresses of byte 0 of it; runs: `count` pairs of first
+   * page and number of pages. Lines of neighbouring pages are joined.
+   */
+  writebackRuns(
+    cache: number,
+    media: number,
+    mediaFd: number,
+    runs: Float64Array,
+    count: number,
     limit: number,
     lines: Float64Array,
   ): Errno

@@ -139,7 +139,7 @@ function addMemoryErrors(program: Command): void {
 function addBench(program: Command): void {
   const group = program
     .command('bench')
-    .summary('measure: page faults under the three locking designs')
+    .summary('measure: page faults, msync, the tree, locking designs')
     .description('Benchmarks: each measurement in a process of its own, settings by turns, medians of the rounds.')
   for (const bench of BENCHES) {
     const lines = bench.parameters.map(({ name, help, default: values }) => `  ${name.padEnd(9)} ${help} (${values})`)

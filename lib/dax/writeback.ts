@@ -12,12 +12,17 @@
  *
  * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
  *
+ * 4 KiB entries go through these steps in batches of up to BATCH_PAGES: one call write-protects them and one compares
+ * and writes them, which is where the time goes. The first is waited for, the others are taken while i_pages is held
+ * and only if they are free, so a batch never waits with an entry locked, and ends where one is locked.
+ *
  * A bad page cannot be written. What was stored to it is lost: that is an error of the file, told once to each open of
  * it, and then the page counts as clean, since nothing about it will ever be written. What lies around it is written.
  */
 import { ErrorNumber, type Errno } from '../errors.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
+import { PageRuns } from '../mm/page-runs.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
@@ -29,13 +34,14 @@ import { tagRangeForWriteback } from '../tree/tags.js'
 import {
   getUnlockedEntry,
   lockEntry,
+  lockNextEntry,
   lockPages,
   putUnlockedEntry,
   rootOf,
   unlockEntryLocked,
   unlockPages,
 } from './grab-entry.js'
-import { nextKnownBad } from './bad-blocks.js'
+import { mayHaveBadBlocks, nextKnownBad } from './bad-blocks.js'
 import type { Kernel } from './kernel.js'
 import { Trace } from '../trace/tracepoints.js'
 import { traceFile } from './trace.js'
@@ -44,15 +50,30 @@ import { traceFile } from './trace.js'
 const LAST_TRACED = 2 ** 51 - 1
 const LAST_INDEX = PGOFF_LIMIT - 1
 
+/** Pages of 4 KiB entries that are written back in one go, and locked meanwhile. */
+export const BATCH_PAGES = 64
+
 /** In place of -EIO: stores to bad pages are lost, everything else was done. */
 export const LOST: Errno = -ErrorNumber.EHWPOISON
+
+/** What one writeback goes by. */
+interface Sync {
+  readonly kernel: Kernel
+  readonly inode: number
+  readonly root: number
+  readonly last: number
+  readonly traced: boolean
+  /** What is locked now. */
+  readonly batch: PageRuns
+  readonly ahead: Cursor
+}
 
 /**
  * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
  * sync's job: the set is bounded by the tags, so a busy writer cannot keep a sync going (1.9 a).
  *
  * Context: holds no lock; sleeps while entries are locked.
- * Return: 0, or the first -errno, which is recorded for the file; the entry it happened on stays DIRTY. Bad pages are
+ * Return: 0, or the first -errno, which is recorded for the file; the batch it happened in stays DIRTY. Bad pages are
  * -EIO, after the rest was written, and clean then.
  */
 export function writebackRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
@@ -66,7 +87,6 @@ export function writebackRange(kernel: Kernel, inode: number, first: number, las
  */
 export function saveRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
   const root = rootOf(kernel, inode)
-  const cursor = new Cursor()
   lockPages(kernel, inode)
   if (!kernel.tree.isMarked(root, Mark.Dirty) && !kernel.tree.isMarked(root, Mark.ToWrite)) {
     unlockPages(kernel, inode)
@@ -76,11 +96,14 @@ export function saveRange(kernel: Kernel, inode: number, first: number, last: nu
   const end = last === LAST_INDEX ? LAST_TRACED : last
   if (traced) traceFile(kernel, Trace.WritebackRange, inode, first, end)
   tagRangeForWriteback(kernel.tree, root, first, last)
+  const batch = new PageRuns(BATCH_PAGES)
+  const sync: Sync = { kernel, inode, root, last, traced, batch, ahead: new Cursor() }
+  const cursor = new Cursor()
   let error: Errno = 0
   let lost: Errno = 0
   for (let index = first; error === 0 && kernel.tree.nextMarked(root, index, last, Mark.ToWrite, cursor);) {
     const { index: start, order, entry } = cursor
-    const written = writebackOne(kernel, inode, start, entry, traced)
+    const written = writebackBatch(sync, start, entry)
     if (written === LOST) lost = LOST
     else error = written
     index = start + (1 << order)
@@ -113,11 +136,13 @@ export function saveAcross(kernel: Kernel, inode: number, first: number, last: n
 }
 
 /**
+ * Write back the entry at `index` (dax_writeback_one), and as many behind it up to `last` as can be had at once.
+ *
  * Context: i_pages held on entry and on return, dropped in between.
  * Return: 0 (also when there was nothing left to do), LOST or -errno.
  */
-function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry, traced: boolean): Errno {
-  const root = rootOf(kernel, inode)
+function writebackBatch(sync: Sync, index: number, seen: Entry): Errno {
+  const { kernel, inode, root, batch } = sync
   let entry = seen
   if (isLocked(seen)) {
     entry = getUnlockedEntry(kernel, inode, index)
@@ -137,20 +162,74 @@ function writebackOne(kernel: Kernel, inode: number, index: number, seen: Entry,
     putUnlockedEntry(kernel, inode, index, entry)
     return -ErrorNumber.EIO
   }
-  const locked = lockEntry(kernel, inode, index, entry)
+  const pages = 1 << orderOf(entry)
+  lockEntry(kernel, inode, index, entry)
   kernel.tree.clearMark(root, index, Mark.ToWrite)
+  batch.clear()
+  batch.add(index, pages)
+  if (pages === 1) lockMore(sync, index + 1)
   unlockPages(kernel, inode)
 
-  const pages = 1 << orderOf(entry)
-  if (traced) traceFile(kernel, Trace.WritebackOne, inode, index, pages)
-  let error = kernel.pageTable.protectPages(inode, index, pages)
-  if (error >= 0) error = flushBytes(kernel, inode, index * Page.Size, pages * Page.Size)
-  kernel.threads.count(kernel.self, Counter.PagesWritten, pages)
+  if (sync.traced)
+    forEachEntry(batch, pages, (at) => {
+      traceFile(kernel, Trace.WritebackOne, inode, at, pages)
+    })
+  let error = kernel.pageTable.protectRuns(inode, batch)
+  if (error >= 0) error = flushRuns(kernel, inode, batch)
+  kernel.threads.count(kernel.self, Counter.PagesWritten, batch.pages)
 
   lockPages(kernel, inode)
-  if (error >= 0 || error === LOST) kernel.tree.clearMark(root, index, Mark.Dirty)
-  unlockEntryLocked(kernel, inode, index, unlockedEntry(locked))
+  // What did get to media of a batch that failed is found equal by the next sync.
+  const clean = error >= 0 || error === LOST
+  forEachEntry(batch, pages, (at) => {
+    if (clean) kernel.tree.clearMark(root, at, Mark.Dirty)
+    unlockEntryLocked(kernel, inode, at, unlockedEntry(kernel.tree.load(root, at)))
+  })
   return error < 0 ? error : 0
+}
+
+/**
+ * Lock 4 KiB entries with TOWRITE from page `from` on, clear it, and add them to the batch; end at the first that is
+ * locked already, or is another's kind of work.
+ * Context: i_pages held, an entry locked by the caller.
+ */
+function lockMore({ kernel, inode, root, last, batch, ahead }: Sync, from: number): void {
+  const { tree } = kernel
+  let index = from
+  while (batch.pages < BATCH_PAGES && index <= last && tree.nextMarked(root, index, last, Mark.ToWrite, ahead)) {
+    const { entry } = ahead
+    if (isLocked(entry) || orderOf(entry) !== 0 || isZero(entry) || isEmpty(entry)) return
+    lockNextEntry(kernel, inode, ahead.index, entry)
+    tree.clearMark(root, ahead.index, Mark.ToWrite)
+    batch.add(ahead.index, 1)
+    index = ahead.index + 1
+  }
+}
+
+/** pages: of each entry. */
+function forEachEntry(batch: PageRuns, pages: number, visit: (index: number) => void): void {
+  for (let run = 0; run < batch.count; run++) {
+    const end = batch.first(run) + batch.length(run)
+    for (let at = batch.first(run); at < end; at += pages) visit(at)
+  }
+}
+
+/**
+ * Cache to media for all pages of a batch; bad pages are passed over.
+ * Context: the pages are in the cache and stay there. Return: 0, LOST when there was a bad page, or -errno.
+ */
+function flushRuns(kernel: Kernel, inode: number, batch: PageRuns): Errno {
+  // As in PendingLines.supersede: what is flushed after this look is newer than the stores a sync has to cover.
+  if (kernel.pending.count === 0 && !mayHaveBadBlocks(kernel, inode)) {
+    return kernel.media.writebackRuns(inode, batch, kernel.inodes.sizeOf(inode))
+  }
+  let lost: Errno = 0
+  for (let run = 0; run < batch.count; run++) {
+    const error = flushBytes(kernel, inode, batch.first(run) * Page.Size, batch.length(run) * Page.Size)
+    if (error === LOST) lost = LOST
+    else if (error < 0) return error
+  }
+  return lost
 }
 
 /**

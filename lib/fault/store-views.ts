@@ -108,6 +108,11 @@ function pageCalls(addon: Addon): Partial<Addon> {
       if (!isTraced(address)) return program
       return either(addon.resolvePoison(uffd, address + DISTANCE, length, mode), program)
     },
+    writeProtectRuns(uffd, address, pgoff, pages, runs, count, mode) {
+      const program = addon.writeProtectRuns(uffd, address, pgoff, pages, runs, count, mode)
+      if (!isTraced(address)) return program
+      return addon.writeProtectRuns(uffd, address + DISTANCE, pgoff, pages, runs, count, mode)
+    },
     writeProtect(uffd, address, length, mode) {
       const program = addon.writeProtect(uffd, address, length, mode)
       return isTraced(address) ? addon.writeProtect(uffd, address + DISTANCE, length, mode) : program

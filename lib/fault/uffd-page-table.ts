@@ -16,6 +16,7 @@ import { Page } from '../constants.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Media } from '../media/media.js'
 import { type InodeTable, InodeWord } from '../mm/inode.js'
+import type { PageRuns } from '../mm/page-runs.js'
 import { type PageTable, PageSource } from '../mm/page-table.js'
 import type { Slots } from '../mm/slots.js'
 import { VmaFlag, type VmaTable } from '../mm/vma.js'
@@ -197,7 +198,19 @@ export class UffdPageTable implements PageTable {
     })
   }
 
-  protectPages(inode: number, pgoff: number, count: number): Errno {
+  protectRuns(inode: number, runs: PageRuns): Errno {
+    // Only a 2 MiB entry can have a huge slot over it.
+    if (runs.pages >= Page.PmdPages) return this.#protectPages(inode, runs.first(0), runs.pages)
+    const first = runs.first(0)
+    const end = runs.first(runs.count - 1) + runs.length(runs.count - 1)
+    return this.#forEachMapping(inode, first, end - first, (vma) => {
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
+      const [address, pgoff, pages] = [this.vmas.addressOf(vma), this.vmas.pgoffOf(vma), this.vmas.pagesOf(vma)]
+      return this.addon.writeProtectRuns(this.uffd, address, pgoff, pages, runs.words, runs.count, Protect.On)
+    })
+  }
+
+  #protectPages(inode: number, pgoff: number, count: number): Errno {
     return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
       if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
       this.slots.protectHuge(address, length)

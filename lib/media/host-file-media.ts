@@ -15,6 +15,7 @@ import { Page } from '../constants.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import { InodeFlag, type InodeTable, InodeWord } from '../mm/inode.js'
 import { Counter } from '../stats.js'
+import type { PageRuns } from '../mm/page-runs.js'
 import type { Threads } from '../sync/threads.js'
 import { type BlockRun, BlockState } from './block-map.js'
 import type { Media } from './media.js'
@@ -60,6 +61,28 @@ export class HostFileMedia implements Media {
     return 0
   }
 
+  writebackRuns(inode: number, runs: PageRuns, size: number): Errno {
+    if (runs.pages < Page.PmdPages) {
+      this.#lines.fill(0)
+      const [cache, media] = [this.#cache(inode), this.#media(inode)]
+      const fd = this.#mediaFd(inode)
+      const error = this.addon.writebackRuns(cache, media, fd, runs.words, runs.count, size, this.#lines)
+      this.#countLines()
+      if (error !== -ErrorNumber.EIO) return error
+    }
+    // Each for itself: one of them cannot be looked at, or the cache need not have all of it.
+    for (let run = 0; run < runs.count; run++) {
+      const error = this.writeback(inode, runs.first(run) * Page.Size, runs.length(run) * Page.Size, size)
+      if (error < 0) return error
+    }
+    return 0
+  }
+
+  #countLines(): void {
+    this.threads.count(this.self, Counter.LinesWritten, this.#lines[0] as number)
+    this.threads.count(this.self, Counter.LineRuns, this.#lines[1] as number)
+  }
+
   /** Runs of pages in the cache, one addon call each. offset: anywhere in a page. */
   #writeResident(inode: number, offset: number, length: number, size: number): Errno {
     const first = Math.floor(offset / Page.Size)
@@ -90,8 +113,7 @@ export class HostFileMedia implements Media {
       size,
       this.#lines,
     )
-    this.threads.count(this.self, Counter.LinesWritten, this.#lines[0] as number)
-    this.threads.count(this.self, Counter.LineRuns, this.#lines[1] as number)
+    this.#countLines()
     return error === -ErrorNumber.EIO ? this.#writeUnseen(inode, offset, Math.min(length, size - offset)) : error
   }
 

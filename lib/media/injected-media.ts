@@ -5,6 +5,7 @@
 import { Page } from '../constants.js'
 import type { Errno } from '../errors.js'
 import { InodeFlag, type InodeTable } from '../mm/inode.js'
+import type { PageRuns } from '../mm/page-runs.js'
 import type { BlockRun } from './block-map.js'
 import { Injectable, type Injector, endProcess, hash } from './injector.js'
 import type { Media } from './media.js'
@@ -28,6 +29,15 @@ export class InjectedMedia implements Media {
     if (torn) this.#writeSome(inode, offset, Math.min(offset + length, size), size, seed)
     if (kill) endProcess()
     return error < 0 ? error : this.inner.writeback(inode, offset, length, size)
+  }
+
+  /** Each run is a write of its own. */
+  writebackRuns(inode: number, runs: PageRuns, size: number): Errno {
+    for (let run = 0; run < runs.count; run++) {
+      const error = this.writeback(inode, runs.first(run) * Page.Size, runs.length(run) * Page.Size, size)
+      if (error < 0) return error
+    }
+    return 0
   }
 
   /** Of a write that is torn, each line arrives or not, for itself (D9: lines are independent). */

@@ -7,6 +7,7 @@
  * Production is host-file-media.ts, tests use memory-media.ts. Calls return 0 or -errno. Offsets and lengths are bytes.
  */
 import type { Errno } from '../errors.js'
+import type { PageRuns } from '../mm/page-runs.js'
 import type { BlockRun } from './block-map.js'
 import type { BadRun } from './page-poison.js'
 
@@ -17,6 +18,8 @@ export interface Media {
    * not are passed over.
    */
   writeback(inode: number, offset: number, length: number, size: number): Errno
+  /** The same for pages of 4 KiB entries, all of them in the cache, or of one 2 MiB entry. */
+  writebackRuns(inode: number, runs: PageRuns, size: number): Errno
   /** Are all pages of the range in the cache? */
   isCached(inode: number, offset: number, length: number): boolean
   /**

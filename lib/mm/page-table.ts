@@ -8,6 +8,7 @@
  * Pages that are mapped read-only are write-protected such that the next store faults again.
  */
 import type { Errno } from '../errors.js'
+import type { PageRuns } from './page-runs.js'
 
 /** Where the bytes of a page come from when the cache does not hold it yet. */
 export const enum PageSource {
@@ -52,8 +53,8 @@ export interface PageTable {
   unmapPages(inode: number, pgoff: number, count: number): Errno
   /** Unmap pages of the file from private mappings, copies included (even_cows = 1). */
   dropCopies(inode: number, pgoff: number, count: number): Errno
-  /** Write-protect pages of the file in every shared mapping (mkclean). */
-  protectPages(inode: number, pgoff: number, count: number): Errno
+  /** Write-protect pages of the file in every shared mapping (mkclean): of 4 KiB entries, or of one of 2 MiB. */
+  protectRuns(inode: number, runs: PageRuns): Errno
   /** Let the access, and later ones, fail with SIGBUS (VM_FAULT_SIGBUS) until the page is unmapped again. */
   failPage(vma: number, pgoff: number): Errno
   /** Let the faulting threads try again. */

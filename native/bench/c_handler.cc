@@ -11,32 +11,30 @@
  *   --unit B      resolves B bytes around the address (2097152: what a 2 MiB fault does) in that one call
  * What it leaves out: locks, tree, block map, dirty tags, counters, more than one mapping.
  *
- * It takes --warm faults that are not measured and then --pages that are, one a page, in order, and prints one line of
- * JSON. The hash is folded over the first word of each measured page: both sides prove to have done the same work.
+ * Each of --threads takes --warm faults that are not measured and then --pages that are, one a page, in order. It
+ * prints one line of JSON: time from the first to the last of all threads, for each fault. The hash is folded over the
+ * first word of each measured page: both sides prove to have done the same work.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <barrier>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
+#include <vector>
 
-#include "../uffd_abi.h"
+#include "bench.h"
 
 using namespace faultline;
 
 namespace {
 
-constexpr size_t kPage = 4096;
 constexpr size_t kBatch = 64;
 constexpr long kPollNs = 250'000'000;
 
@@ -47,33 +45,15 @@ struct Options {
   size_t warm = 0;
   /** Bytes resolved for each fault. */
   size_t unit = kPage;
+  size_t threads = 1;
   int cpu = -1;
 
   bool is(const char* name) const { return strcmp(op, name) == 0; }
   bool stores() const { return is("write") || is("mkwrite"); }
   bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
-  size_t total() const { return warm + pages; }
+  size_t perThread() const { return warm + pages; }
+  size_t total() const { return threads * perThread(); }
 };
-
-[[noreturn]] void die(const char* what) {
-  fprintf(stderr, "c_handler: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-constexpr char kUsage[] =
-    "usage: c_handler --op read|hole-read|write|mkwrite|minor [--file F] [--pages N] [--warm N] [--unit B] [--cpu C]";
-
-[[noreturn]] void usage(const char* wrong) {
-  fprintf(stderr, "c_handler: %s\n%s\n", wrong, kUsage);
-  exit(2);
-}
-
-size_t number(const char* name, const char* text) {
-  char* end = nullptr;
-  const unsigned long long value = strtoull(text, &end, 10);
-  if (*text == '-' || *text == '\0' || *end != '\0' || value > (1ULL << 32)) usage(name);
-  return value;
-}
 
 Options parse(int argc, char** argv) {
   Options options;
@@ -90,6 +70,8 @@ Options parse(int argc, char** argv) {
       options.warm = number(argv[i], value);
     } else if (strcmp(argv[i], "--unit") == 0) {
       options.unit = number(argv[i], value);
+    } else if (strcmp(argv[i], "--threads") == 0) {
+      options.threads = number(argv[i], value);
     } else if (strcmp(argv[i], "--cpu") == 0) {
       options.cpu = static_cast<int>(number(argv[i], value));
     } else {
@@ -97,34 +79,11 @@ Options parse(int argc, char** argv) {
     }
   }
   const size_t unitPages = options.unit / kPage;
+  if (options.threads == 0) usage("--threads must be at least 1");
   if (options.pages == 0 || unitPages == 0 || options.total() % unitPages != 0) usage("--pages: units, at least 1");
   if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
   if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
   return options;
-}
-
-void* map(int fd, size_t length, int protection, int flags) {
-  void* address = mmap(nullptr, length, protection, flags | MAP_NORESERVE, fd, 0);
-  if (address == MAP_FAILED) die("mmap");
-  return address;
-}
-
-int openUserfaultfd() {
-  int fd = -1;
-  const int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-  if (device != -1) {
-    fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
-    close(device);
-  }
-  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
-  if (fd == -1) fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
-  if (fd == -1) die("userfaultfd");
-  uffdio_api api = {};
-  api.api = UFFD_API;
-  api.features = kFeatureMissingShmem | kFeatureThreadId | kFeatureWp | kFeatureMinorShmem | kFeatureWpShmem |
-                 kFeatureWpUnpopulated;
-  if (ioctl(fd, UFFDIO_API, &api) == -1) die("UFFDIO_API");
-  return fd;
 }
 
 /** Resolves whatever comes, by the flags of the event. */
@@ -182,12 +141,6 @@ uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) 
   return hash;
 }
 
-uint64_t monotonicNs() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
 /** The cache as earlier faults would have left it: every page in the memfd, none in the page table. */
 void fillCache(int cache, const void* media, size_t length) {
   for (size_t done = 0; done < length;) {
@@ -202,6 +155,24 @@ void pin(int cpu) {
   CPU_ZERO(&cpus);
   CPU_SET(cpu, &cpus);
   if (sched_setaffinity(0, sizeof cpus, &cpus) == -1) die("sched_setaffinity");
+}
+
+struct Run {
+  uint64_t start = 0, end = 0;
+  uint32_t hash = 0;
+};
+
+/** The pages of one thread: those that are not measured first, then all threads at once. */
+Run touchOwn(const Options& options, volatile uint32_t* words, size_t thread, std::barrier<>& warm) {
+  const size_t first = thread * options.perThread() + options.warm;
+  touch(words, first - options.warm, first, options.stores());
+  warm.arrive_and_wait();
+  Run run;
+  run.start = monotonicNs();
+  run.hash = touch(words, first, first + options.pages, options.stores());
+  run.end = monotonicNs();
+  if (options.stores()) run.hash = touch(words, first, first + options.pages, false);
+  return run;
 }
 
 }  // namespace
@@ -225,9 +196,7 @@ int main(int argc, char** argv) {
   const auto base = reinterpret_cast<uint64_t>(words);
 
   const int uffd = openUserfaultfd();
-  const uint64_t modes = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
-  uffdio_register request = {{base, length}, modes, 0};
-  if (ioctl(uffd, UFFDIO_REGISTER, &request) == -1) die("UFFDIO_REGISTER");
+  registerMapping(uffd, reinterpret_cast<const void*>(base), length);
   const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop == -1) die("eventfd");
   const void* zeroes = map(-1, options.unit, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS);
@@ -235,15 +204,25 @@ int main(int argc, char** argv) {
   std::thread thread([&handler] { handler.run(); });
 
   if (options.is("mkwrite")) touch(words, 0, options.total(), false);
-  touch(words, 0, options.warm, options.stores());
-  const uint64_t start = monotonicNs();
-  uint32_t hash = touch(words, options.warm, options.total(), options.stores());
-  const uint64_t elapsed = monotonicNs() - start;
-  if (options.stores()) hash = touch(words, options.warm, options.total(), false);
+  std::vector<Run> runs(options.threads);
+  std::barrier warm(static_cast<ptrdiff_t>(options.threads));
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < options.threads; i++) {
+    others.emplace_back([&, i] { runs[i] = touchOwn(options, words, i, warm); });
+  }
+  runs[0] = touchOwn(options, words, 0, warm);
+  for (std::thread& other : others) other.join();
+  uint64_t start = runs[0].start, end = 0;
+  uint32_t hash = 0;
+  for (const Run& run : runs) {
+    start = std::min(start, run.start);
+    end = std::max(end, run.end);
+    hash += run.hash;
+  }
 
   if (eventfd_write(stop, 1) == -1) die("eventfd_write");
   thread.join();
   printf("{\"op\":\"%s\",\"pages\":%zu,\"nsPerFault\":%.1f,\"hash\":%u}\n", options.op, options.pages,
-         static_cast<double>(elapsed) / static_cast<double>(options.pages), hash);
+         static_cast<double>(end - start) / static_cast<double>(options.pages * options.threads), hash);
   return 0;
 }

@@ -12,6 +12,13 @@ import { runCli } from './run-cli.js'
 const CASES = ['disjoint', 'overlap', 'truncate', 'punch', 'slow', 'slow-same']
 const TINY = ['threads=2', 'faults=64', 'latency=50']
 
+/** A tiny run of each benchmark with a yardstick, which must turn out to do the same work. */
+const YARDSTICKS: readonly [name: string, settings: string[], rows: number, text: RegExp][] = [
+  ['faults', ['threads=2', 'faults=64', 'warm=64'], 10, /both on one CPU, 2 threads/],
+  ['sync', ['mapping=1', 'pages=1,64', 'total=64'], 8, /neighbouring pages/],
+  ['tree', ['entries=8', 'order=random'], 12, /next-tagged/],
+]
+
 describe('cli bench', function () {
   this.timeout(120_000)
 
@@ -33,6 +40,32 @@ describe('cli bench', function () {
     }
     expect(runCli(['bench', 'nothing']).status).to.equal(2)
     expect(runCli(['bench', 'locks', '--help']).stdout).to.match(/case .*disjoint,overlap/)
+  })
+
+  for (const [name, settings, rows, text] of YARDSTICKS) {
+    it(`${name}: runs every case beside its yardstick, prints ratios and draws a chart`, function () {
+      requireUserfaultfd(this)
+      const svg = join(temporaryDirectory(), 'chart.svg')
+      const args = ['bench', name, ...settings, '--rounds', '1', '--json', '--svg', svg]
+      const { status, stdout, stderr } = runCli(args)
+      expect(status, stderr).to.equal(0)
+      const { results, environment } = JSON.parse(stdout) as BenchResult
+      expect(environment).to.have.property('pinned')
+      expect(results).to.have.length(rows)
+      for (const { setting, ratio, figures } of results) {
+        if (setting['side'] === 'c') expect(ratio).to.equal(undefined)
+        else expect(ratio?.median, JSON.stringify(setting)).to.be.greaterThan(0)
+        for (const { median } of Object.values(figures)) expect(median).to.be.greaterThan(0)
+      }
+      const drawing = readFileSync(svg, 'utf8')
+      expect(drawing).to.match(text).and.not.include('NaN')
+    })
+  }
+
+  it('sync: says when no combination of settings is possible', () => {
+    const { status, stderr } = runCli(['bench', 'sync', 'mapping=1', 'pages=257'])
+    expect([status, stderr]).to.deep.equal([1, stderr])
+    expect(stderr).to.include('no combination of these settings is possible')
   })
 
   describe('locks', () => {

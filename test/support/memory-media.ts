@@ -8,6 +8,7 @@
  * Stricter than the host: looking at a page that is not in the cache throws, where the real one would put a page of
  * zeroes there; and a page is filled in two steps, so that two threads that fill it at once spoil it.
  */
+import type { PageRuns } from '../../lib/mm/page-runs.js'
 import { Page } from '../../lib/constants.js'
 import { type Errno, ErrorNumber } from '../../lib/errors.js'
 import type { BlockRun } from '../../lib/media/block-map.js'
@@ -68,6 +69,14 @@ export class MemoryMedia implements Media {
       if (length > Page.Size && !this.isCached(inode, at, 1)) continue
       readStep(this.words, this.cacheCell(inode, page))
       this.#writePage(inode, at, Math.min(end, (page + 1) * Page.Size))
+    }
+    return 0
+  }
+
+  writebackRuns(inode: number, runs: PageRuns, size: number): Errno {
+    for (let run = 0; run < runs.count; run++) {
+      const error = this.writeback(inode, runs.first(run) * Page.Size, runs.length(run) * Page.Size, size)
+      if (error < 0) return error
     }
     return 0
   }

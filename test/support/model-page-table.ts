@@ -6,6 +6,7 @@
  *           protects or unmaps a page returns, no store through the old entry is still to come (the TLB was flushed)
  *   copies  4096 bytes for each of them: the anonymous page of a private mapping
  */
+import type { PageRuns } from '../../lib/mm/page-runs.js'
 import { Page } from '../../lib/constants.js'
 import { Access } from '../../lib/dax/fault-context.js'
 import { serveFault } from '../../lib/dax/fault.js'
@@ -148,12 +149,16 @@ export class ModelPageTable implements PageTable {
     return 0
   }
 
-  protectPages(inode: number, pgoff: number, count: number): Errno {
+  protectRuns(inode: number, runs: PageRuns): Errno {
+    for (let run = 0; run < runs.count; run++) this.#protectPages(inode, runs.first(run), runs.length(run))
+    return 0
+  }
+
+  #protectPages(inode: number, pgoff: number, count: number): void {
     this.trace.note(`protect ${inode}:${pgoff}+${count}`)
     this.#forEach(inode, pgoff, count, (vma, page) => {
       if (this.pte(vma, page) === Pte.Writable) this.#set(vma, page, Pte.Protected)
     })
-    return 0
   }
 
   failPage(vma: number, pgoff: number): Errno {

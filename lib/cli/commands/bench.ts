@@ -1,10 +1,10 @@
 /** faultline bench NAME: measure, print a table, draw a chart. */
 import { statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Bench } from '../../bench/bench.js'
+import type { Bench, Figure, Reference } from '../../bench/bench.js'
 import { ChartError, drawChart, loadChartLibraries } from '../../bench/chart.js'
 import { renderHtml } from '../../bench/html.js'
-import { type BenchResult, measurementsOf, runBench } from '../../bench/run-bench.js'
+import { type BenchResult, type SettingResult, measurementsOf, runBench } from '../../bench/run-bench.js'
 import type { Sweep } from '../../bench/sweep.js'
 import { CommandError, ExitStatus, requireMachine } from '../failure.js'
 import { type Cell, formatCount, formatPairs, formatTable, print, printJson } from '../format.js'
@@ -24,7 +24,7 @@ export async function benchCommand(bench: Bench, sweep: Sweep, options: BenchOpt
   await requireCharts(options)
   const { rounds, seed } = options
   const progress = makeProgress(`bench ${bench.name}`)
-  progress.start(measurementsOf(sweep, rounds))
+  progress.start(measurementsOf(bench, sweep, rounds))
   let result: BenchResult
   try {
     result = await runBench(bench, sweep, { rounds, seed, onProgress: (done) => progress.update(done) })
@@ -64,22 +64,34 @@ async function writeCharts(bench: Bench, result: BenchResult, { svg, html }: Ben
     writeFileSync(html, renderHtml(result, drawing, `faultline: ${bench.summary}`, benchTable(bench, result)))
 }
 
-/** A row for each setting: parameters that were swept, then median and spread of each figure. */
+/** A row for each setting: parameters that were swept, then median and spread of each figure, then the ratio. */
 export function benchTable(bench: Bench, { results }: BenchResult): string {
   const swept = bench.parameters.filter(({ name }) => new Set(results.map(({ setting }) => setting[name])).size > 1)
   const shown = swept.length > 0 ? swept : bench.parameters.slice(0, 1)
+  const figures = bench.figures.filter(({ key }) => results.some((result) => (result.figures[key]?.max ?? 0) > 0))
   const head = [
     ...shown.map(({ name }) => name),
-    ...bench.figures.flatMap(({ label, unit }) => [unit === '' ? label : `${label} ${unit}`, 'spread']),
+    ...figures.flatMap(({ label, unit }) => [unit === '' ? label : `${label} ${unit}`, 'spread']),
+    ...(bench.reference === undefined ? [] : [`to ${bench.reference.value}`, 'by round', 'target']),
   ]
-  const rows = results.map(({ setting, figures }): Cell[] => [
-    ...shown.map(({ name }) => String(setting[name])),
-    ...bench.figures.flatMap(({ key, digits }) => {
-      const summary = figures[key]
-      if (summary === undefined || summary.max === 0) return ['', '']
-      const format = (value: number): string => (digits === 0 ? formatCount(Math.round(value)) : value.toFixed(digits))
-      return [format(summary.median), `${format(summary.min)} … ${format(summary.max)}`]
-    }),
+  const rows = results.map((result): Cell[] => [
+    ...shown.map(({ name }) => String(result.setting[name])),
+    ...figures.flatMap((figure) => figureCells(figure, result)),
+    ...(bench.reference === undefined ? [] : ratioCells(bench.reference, result)),
   ])
   return formatTable(head, rows)
+}
+
+function figureCells({ key, digits }: Figure, { figures }: SettingResult): Cell[] {
+  const summary = figures[key]
+  if (summary === undefined || summary.max === 0) return ['', '']
+  const format = (value: number): string => (digits === 0 ? formatCount(Math.round(value)) : value.toFixed(digits))
+  return [format(summary.median), `${format(summary.min)} … ${format(summary.max)}`]
+}
+
+function ratioCells(reference: Reference, { setting, ratio }: SettingResult): Cell[] {
+  if (ratio === undefined) return ['', '', '']
+  const limit = reference.limit?.(setting)
+  const target = limit === undefined ? '' : `${ratio.median <= limit ? 'met' : 'MISSED'}: at most ${limit}`
+  return [`${ratio.median.toFixed(3)}x`, `${ratio.min.toFixed(2)} … ${ratio.max.toFixed(2)}`, target]
 }

@@ -1,0 +1,72 @@
+/**
+ * faultline bench faults: 4 KiB page faults against a handler in C++ that does the same kernel work and nothing else.
+ *
+ *   read        a page with data           hole-read  a page without        write   a store to one without
+ *   mkwrite     a store to a page that a load has mapped                    minor   a load of a page in the cache
+ *
+ * Each of `threads` threads touches pages of its own, one after the other, once.
+ *
+ *   one         both sides on one CPU: what the code costs
+ *   all         neither side is pinned, the mount has its defaults, the C handler sleeps in poll: the user's case
+ *   colocate    the mount has placement 'colocate', the C side is on one CPU
+ */
+import type { Bench } from '../bench.js'
+import type { Setting } from '../sweep.js'
+import { FAULTS_CHART } from './chart.js'
+
+export const FAULT_OPS = ['read', 'hole-read', 'write', 'mkwrite', 'minor'] as const
+export type FaultOp = (typeof FAULT_OPS)[number]
+
+const ONE_CPU: Readonly<Record<FaultOp, number>> = {
+  read: 1.05,
+  'hole-read': 1.1,
+  write: 1.1,
+  mkwrite: 1.1,
+  minor: 1.05,
+}
+const THREADS_LIMIT = 1.15
+const ALL_LIMIT = 0.5
+const COLOCATE_LIMIT = 1.1
+
+function limitOf({ op, threads, cpus }: Setting): number {
+  if (cpus === 'all') return ALL_LIMIT
+  if (cpus === 'colocate') return COLOCATE_LIMIT
+  return threads === 1 ? ONE_CPU[op as FaultOp] : THREADS_LIMIT
+}
+
+export const faultsBench: Bench = {
+  name: 'faults',
+  summary: 'page faults against a handler in C++',
+  description:
+    'Page faults of 4 KiB against a handler in C++ that makes the same kernel calls: pinned to one CPU, as they come ' +
+    'with the defaults, and with placement colocate.',
+  parameters: [
+    { name: 'cpus', help: 'where the threads run', default: 'one', words: ['one', 'all', 'colocate'] },
+    { name: 'op', help: 'kind of fault', default: FAULT_OPS.join(','), words: FAULT_OPS },
+    { name: 'threads', help: 'threads that fault', default: '1', max: 16 },
+    { name: 'faults', help: 'measured faults, all threads together', default: '8192', min: 16, max: 1 << 18 },
+    { name: 'warm', help: 'faults before the clock starts', default: '24576', min: 0, max: 1 << 18 },
+    {
+      name: 'idle',
+      help: 's to wait before CPU use of an idle mount is taken; 0: it is not',
+      default: '0',
+      min: 0,
+      max: 60,
+    },
+    { name: 'side', help: 'who does it', default: 'faultline,c', words: ['faultline', 'c'] },
+  ],
+  figures: [
+    { key: 'perFault', label: 'a fault', unit: 'µs', digits: 2 },
+    { key: 'perSecond', label: 'faults/s', unit: '', digits: 0 },
+    { key: 'idlePercent', label: 'idle CPU', unit: '%', digits: 3 },
+  ],
+  compares: 'side',
+  reference: { value: 'c', figure: 'perFault', limit: limitOf },
+  chart: FAULTS_CHART,
+  isPossible: ({ cpus, threads }) => cpus !== 'colocate' || threads === 1,
+  isPinned: ({ cpus, side }) => cpus === 'one' || (cpus === 'colocate' && side === 'c'),
+  async measure(setting, context) {
+    const { measureFaults } = await import('./measure.js')
+    return measureFaults(setting, context)
+  },
+}

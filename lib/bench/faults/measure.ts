@@ -1,0 +1,103 @@
+/** One measurement of `faultline bench faults`. */
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { type DaxFile, type MountOptions, type Pmem, mount } from '../../index.js'
+import type { FaultName } from '../../stats.js'
+import { AtomicWords } from '../../sync/shared-words.js'
+import type { MeasureContext, Measurement } from '../bench.js'
+import { runNative } from '../native-program.js'
+import type { Setting } from '../sweep.js'
+import { writeDataFile, writeHoleFile } from './data-file.js'
+import type { FaultThreadTask } from './fault-thread.js'
+import type { FaultOp } from './faults.js'
+import { type TouchRun, type TouchTask, mapOwn, touch, touchMeasured } from './touch.js'
+
+const FILE = 'faults.pm'
+const COUNTED_SHARE = 0.9
+/** What each case must turn out to be, or it measures something else. */
+const FAULT_KIND: Readonly<Record<FaultOp, FaultName>> = {
+  read: 'dataRead',
+  'hole-read': 'holeRead',
+  write: 'holeWrite',
+  mkwrite: 'mkwrite',
+  minor: 'minorRead',
+}
+const MOUNTS: Readonly<Record<string, MountOptions>> = {
+  one: { faultWorkers: 1 },
+  all: {},
+  colocate: { placement: 'colocate' },
+}
+
+/** Context: a process that does nothing else. Return: after which the process should end without closing the mount. */
+export async function measureFaults(setting: Setting, { directory, seed }: MeasureContext): Promise<Measurement> {
+  const op = setting['op'] as FaultOp
+  const threads = setting['threads'] as number
+  const pages = Math.ceil((setting['faults'] as number) / threads)
+  const warm = Math.ceil((setting['warm'] as number) / threads)
+  const path = join(directory, FILE)
+  if (op === 'hole-read' || op === 'write') writeHoleFile(path, threads * (warm + pages))
+  else writeDataFile(path, threads * (warm + pages), seed)
+  if (setting['side'] === 'c') {
+    const run = (await runNative('c_handler', { op, file: path, pages, warm, threads })) as {
+      nsPerFault: number
+      hash: number
+    }
+    return measurementOf(run.nsPerFault, run.hash)
+  }
+  const options = { ...MOUNTS[String(setting['cpus'])], hugePages: false, maxThreads: 64 }
+  using pmem = mount(directory, options)
+  const tasks = Array.from({ length: threads }, (_, i): TouchTask => ({ op, first: i * (warm + pages), warm, pages }))
+  const runs = await touchAll(pmem, tasks)
+  const { count } = pmem.stats().faults[FAULT_KIND[op]]
+  const accesses = threads * (warm + pages)
+  // The last batch of each worker is counted when it comes back for the next.
+  if (count < accesses * COUNTED_SHARE)
+    throw new Error(`${count} of ${accesses} accesses were ${FAULT_KIND[op]} faults`)
+  const idle = setting['idle'] as number
+  const idlePercent = idle > 0 ? await cpuPercentAfter(idle * 1000) : undefined
+  pmem.crash()
+  const elapsed = Math.max(...runs.map(({ end }) => end)) - Math.min(...runs.map(({ start }) => start))
+  const hash = runs.reduce((sum, run) => (sum + run.hash) >>> 0, 0)
+  return measurementOf((elapsed * 1e6) / (pages * threads), hash, idlePercent)
+}
+
+function measurementOf(nanoseconds: number, hash: number, idlePercent?: number): Measurement {
+  const figures = { perFault: nanoseconds / 1000, perSecond: 1e9 / nanoseconds }
+  return { figures: idlePercent === undefined ? figures : { ...figures, idlePercent }, hash }
+}
+
+/** The first task in this thread, the others in Workers. */
+async function touchAll(pmem: Pmem, tasks: readonly TouchTask[]): Promise<TouchRun[]> {
+  const [own, ...others] = tasks as [TouchTask, ...TouchTask[]]
+  const buffer = new SharedArrayBuffer(8)
+  const control = new AtomicWords(buffer)
+  const workers = others.map((task) => {
+    const workerData: FaultThreadTask = { ...task, handle: pmem.handle, file: FILE, control: buffer }
+    return new Worker(new URL('./fault-thread.js', import.meta.url), { workerData })
+  })
+  const runs = Promise.all(workers.map(async (worker) => ((await once(worker, 'message')) as [TouchRun])[0]))
+  const exits = workers.map((worker) => once(worker, 'exit'))
+  const file: DaxFile = pmem.open(FILE)
+  const words = mapOwn(file, own)
+  touch(words, own, 0, own.warm)
+  while (control.load(0) < workers.length) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 1)), runs])
+  }
+  control.store(1, 1)
+  control.notify(1)
+  const mine = touchMeasured(words, own)
+  const theirs = await runs
+  await Promise.all(exits)
+  return [mine, ...theirs]
+}
+
+/** CPU time of this process, all threads, over a second that begins `wait` ms from now. Percent of one CPU. */
+async function cpuPercentAfter(wait: number): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, wait))
+  const before = process.cpuUsage()
+  const start = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) / 1000 / (performance.now() - start)) * 100
+}
