@@ -72,7 +72,7 @@ describe('injected failures', function () {
         let calls = 0
         Object.assign(media, {
           writeback: (inode: number, offset: number, length: number, size: number) =>
-            ++calls % 7 === 0 ? 0 : honest(inode, offset, length, size),
+            ++calls % 3 === 0 ? 0 : honest(inode, offset, length, size),
         })
       }
       expect(() => runFailing('note', 2, { ...settings, seed: LIES_SEED, steps: 500, meddle })).to.throw(/line|byte/)
