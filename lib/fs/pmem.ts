@@ -178,7 +178,7 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
 
   /**
    * Give a file another name. A file that has it loses it, as by unlink.
-   * Errors: ENOENT; EACCES, EROFS… of the host; RangeError, TypeError for names.
+   * Errors: ENOENT; ENFILE (maxFiles); EACCES, EROFS… of the host; RangeError, TypeError for names.
    */
   rename(from: string, to: string): void {
     this.#requireName(from)

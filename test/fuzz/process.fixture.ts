@@ -90,6 +90,15 @@ function inWorker(worker: Worker, round: Round): Promise<Tally> {
   })
 }
 
+/** What was stored to pages that went bad, or to a full pool, cannot be written back: close says so. */
+function closeOf(pmem: Pmem): void {
+  try {
+    pmem.close()
+  } catch (error) {
+    if (!(error instanceof PmemError)) throw error
+  }
+}
+
 async function playRound(number: number, workers: readonly Worker[], calls: number): Promise<Tally> {
   const prng = new Prng(task.seed + number * 7919)
   const pool = join(task.scratch, `pool-${number}`)
@@ -97,14 +106,14 @@ async function playRound(number: number, workers: readonly Worker[], calls: numb
   const { handle } = pmem
   // Half of the time the last to leave is one of those who call at random.
   const warden = prng.chance(0.5) ? pmem : undefined
-  if (warden === undefined) setTimeout(() => pmem.close(), 0)
+  if (warden === undefined) setTimeout(() => closeOf(pmem), 0)
   const seeds = workers.map(() => prng.below(2 ** 31))
   const tallies = workers.map((worker, i) => inWorker(worker, { handle, seed: seeds[i] ?? 0, calls }))
   const own = await actor.run(handle, prng.below(2 ** 31), calls, () => Atomics.add(progress, 0, 1))
   const all = [own, ...(await Promise.all(tallies))]
   const left: string[] = []
   if (warden !== undefined) left.push(...lookAt(warden))
-  pmem.close()
+  closeOf(pmem)
   left.push(...remount(pool))
   rmSync(pool, { recursive: true, force: true })
   return mergeTallies([
