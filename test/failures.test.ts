@@ -1,4 +1,4 @@
-/** The tables of FAILURES.md: each row says what is seen and kept, and names tests that are there. */
+/** The tables of test/FAILURES.md: each row says what is seen and kept, and names tests that are there. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -15,7 +15,7 @@ interface Row {
 
 /** Rows of tables whose last column is 'test', heads and rulers excepted. */
 function readRows(): Row[] {
-  const lines = readSource('FAILURES.md').lines.filter((line) => line.startsWith('|'))
+  const lines = readSource('test/FAILURES.md').lines.filter((line) => line.startsWith('|'))
   return lines.flatMap((line) => {
     const cells = line.split('|').slice(1, -1)
     const trimmed = cells.map((cell) => cell.trim())
@@ -25,7 +25,7 @@ function readRows(): Row[] {
   })
 }
 
-describe('the tables of FAILURES.md', () => {
+describe('the tables of test/FAILURES.md', () => {
   const rows = readRows()
 
   it('have rows, each with what goes wrong, what is seen, what is kept, and a test', () => {
