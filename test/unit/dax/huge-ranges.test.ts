@@ -6,7 +6,8 @@ import { deleteEntries } from '../../../lib/dax/invalidate.js'
 import { InodeWord } from '../../../lib/mm/inode.js'
 import { type SmallKernel, entryAt, giveBlock, mapFile, smallKernel } from '../../support/small-kernel.js'
 import { Pte } from '../../support/model-page-table.js'
-import { Actor, SIGBUS, settle, until } from './actor.js'
+import { type Actor, SIGBUS, settle, until } from './actor.js'
+import { useActors } from './actors.js'
 
 const FILE = 1
 const PAGE = 4096
@@ -16,22 +17,13 @@ const LAST = PMD - 1
 describe('dax/fault against truncate', () => {
   let kernel: SmallKernel
   let vma: number
-  let actors: Actor[] = []
 
   beforeEach(() => {
     kernel = smallKernel()
     vma = mapFile(kernel, FILE)
   })
 
-  afterEach(async () => {
-    for (const actor of actors) await actor.stop()
-    actors = []
-  })
-
-  async function start(count: number): Promise<Actor[]> {
-    actors = await Promise.all(Array.from({ length: count }, () => Actor.start(kernel.handle)))
-    return actors
-  }
+  const start = useActors(() => kernel)
 
   /** The kernel as another thread of it sees it. */
   const another = (): SmallKernel => ({ ...kernel, self: kernel.threads.attach(0) })

@@ -22,7 +22,8 @@ import {
   mapFile,
   smallKernel,
 } from '../../support/small-kernel.js'
-import { Actor, settle } from './actor.js'
+import { type Actor, settle } from './actor.js'
+import { useActors } from './actors.js'
 
 const FILE = 1
 const OTHER_FILE = 2
@@ -40,22 +41,13 @@ for (const locking of LOCKING_NAMES) {
   describe(`dax/locking: ${locking}`, () => {
     let kernel: SmallKernel
     let vma: number
-    let actors: Actor[] = []
 
     beforeEach(() => {
       kernel = smallKernel({}, locking)
       vma = mapFile(kernel, FILE)
     })
 
-    afterEach(async () => {
-      for (const actor of actors) await actor.stop()
-      actors = []
-    })
-
-    async function start(count: number): Promise<Actor[]> {
-      actors = await Promise.all(Array.from({ length: count }, () => Actor.start(kernel.handle)))
-      return actors
-    }
+    const start = useActors(() => kernel)
 
     const another = (): SmallKernel => ({ ...kernel, self: kernel.threads.attach(0) })
 

@@ -47,7 +47,8 @@ import {
   smallKernel,
   visitEntry,
 } from '../../support/small-kernel.js'
-import { Actor, SIGBUS, until } from './actor.js'
+import { type Actor, SIGBUS, until } from './actor.js'
+import { useActors } from './actors.js'
 
 const FILE = 1
 const OTHER_FILE = 2
@@ -60,22 +61,13 @@ const BUSY = -ErrorNumber.EBUSY
 describe('dax/memory-failure', () => {
   let kernel: SmallKernel
   let vma: number
-  let actors: Actor[] = []
 
   beforeEach(() => {
     kernel = smallKernel()
     vma = mapFile(kernel, FILE)
   })
 
-  afterEach(async () => {
-    for (const actor of actors) await actor.stop()
-    actors = []
-  })
-
-  async function start(count: number): Promise<Actor[]> {
-    actors = await Promise.all(Array.from({ length: count }, () => Actor.start(kernel.handle)))
-    return actors
-  }
+  const start = useActors(() => kernel)
 
   const waiting = (page: number): number => kernel.waits.waiting(FILE, page)
   const at = (page: number): string => entryAt(kernel, FILE, page)

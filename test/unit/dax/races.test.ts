@@ -17,7 +17,8 @@ import {
   mapFile,
   smallKernel,
 } from '../../support/small-kernel.js'
-import { Actor, settle, until } from './actor.js'
+import { type Actor, settle, until } from './actor.js'
+import { useActors } from './actors.js'
 
 const FILE = 1
 const OTHER_FILE = 2
@@ -26,22 +27,13 @@ const PAGE = 4096
 describe('dax races', () => {
   let kernel: SmallKernel
   let vma: number
-  let actors: Actor[] = []
 
   beforeEach(() => {
     kernel = smallKernel()
     vma = mapFile(kernel, FILE)
   })
 
-  afterEach(async () => {
-    for (const actor of actors) await actor.stop()
-    actors = []
-  })
-
-  async function start(count: number): Promise<Actor[]> {
-    actors = await Promise.all(Array.from({ length: count }, () => Actor.start(kernel.handle)))
-    return actors
-  }
+  const start = useActors(() => kernel)
 
   const waiting = (page: number): number => kernel.waits.waiting(FILE, page)
 
