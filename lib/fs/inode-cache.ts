@@ -128,12 +128,13 @@ export function dropInode(machine: Machine, inode: number): void {
   deleteEntries(machine, inode, 0, LAST_INDEX)
   machine.pending.dropFrom(inode, 0)
   machine.unfenced.clear(at + InodeWord.UnfencedRoot)
-  if (inodes.hasFlags(inode, InodeFlag.Unlinked)) machine.blocks.free(at + InodeWord.BlockRoot, 0, PGOFF_LIMIT)
-  else unloadBlocks(machine, inode)
   const reserve = inodes.number(inode, InodeWord.Reserve)
   addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
-  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
+  // Before the blocks: to look at the notes of media takes a descriptor, and this may be the last one there is.
   addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
+  if (inodes.hasFlags(inode, InodeFlag.Unlinked)) machine.blocks.free(at + InodeWord.BlockRoot, 0, PGOFF_LIMIT)
+  else unloadBlocks(machine, inode)
+  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
   addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
   words.store(at + InodeWord.State, InodeState.Free)
 }
@@ -171,7 +172,10 @@ function loadPoison(machine: Machine, inode: number): void {
   if (noted.length > 0) checkResult(noteBadBlocks(machine, inode), 'open', inodes.nameOf(inode))
 }
 
-/** Empty the block map. What media holds stays reserved; blocks allocated and never written are free again. */
+/**
+ * Empty the block map. What media holds stays reserved; blocks allocated and never written are free again, unless media
+ * cannot be asked (no descriptor left, a damaged note): then they all stay reserved, for a close cannot fail half-way.
+ */
 export function unloadBlocks(machine: Machine, inode: number): void {
   const { inodes, blocks, pfns, words } = machine
   const at = inodes.at(inode)
@@ -179,8 +183,13 @@ export function unloadBlocks(machine: Machine, inode: number): void {
   const allocated = blocks.blocks(at + InodeWord.BlockRoot)
   blocks.unload(at + InodeWord.BlockRoot)
   mutexUnlock(words, at + InodeWord.Blocks)
-  const unused = allocated - pagesIn(runsOf(machine, inode))
-  if (unused > 0) pfns.unreserve(unused)
+  let held: number
+  try {
+    held = pagesIn(runsOf(machine, inode))
+  } catch {
+    return
+  }
+  if (allocated > held) pfns.unreserve(allocated - held)
 }
 
 function runsOf(machine: Machine, inode: number): MediaRun[] {
