@@ -123,11 +123,11 @@ export function lockEntry(kernel: Kernel, inode: number, index: number, entry: E
  * Lock one more entry for a thread that has locked the one before it, without ever waiting for it: for work that is
  * cheaper done for neighbours together. Whoever holds several takes no further lock that anyone sleeps with, and lets
  * go of all of them together, so it cannot be in a circle of waiters.
- * Context: i_pages held since the first of them was locked; `entry` is there, and unlocked.
+ * Context: i_pages held since the first of them was locked; `entry`, of order 0, is at `place`, and unlocked.
  */
-export function lockNextEntry(kernel: Kernel, inode: number, index: number, entry: Entry): void {
-  if (isLocked(entry)) bug('lockNextEntry of a locked entry', kernel, inode)
-  kernel.tree.store(rootOf(kernel, inode), startOf(index, entry), orderOf(entry), lockedEntry(entry))
+export function lockNextEntry(kernel: Kernel, root: number, index: number, place: number, entry: Entry): void {
+  assert(!isLocked(entry), 'lockNextEntry of a locked entry', index)
+  kernel.tree.replaceAt(root, index, place, lockedEntry(entry))
   const at = kernel.threads.at(kernel.self) + ThreadWord.EntryLocks
   assert(kernel.words.get(at) > 0, 'a further entry lock of a thread that holds none', kernel.self)
   kernel.words.set(at, kernel.words.get(at) + 1)
@@ -154,6 +154,18 @@ export function unlockEntryLocked(kernel: Kernel, inode: number, index: number, 
   kernel.tree.replaceAt(root, start, place, unlockedEntry(entry))
   releaseEntryLock(kernel)
   wakeEntry(kernel, inode, index, entry, Wake.Next)
+}
+
+/**
+ * Unlock one of the entries the caller locked, as it is in the tree, and wake one waiter.
+ * Context: i_pages held. index: its first; place: since it was locked.
+ */
+export function unlockEntryAt(kernel: Kernel, inode: number, index: number, place: number): void {
+  const entry = kernel.tree.entryAt(place)
+  if (!isLocked(entry)) bug('unlock of an entry not locked', kernel, inode)
+  kernel.tree.replaceAt(rootOf(kernel, inode), index, place, unlockedEntry(entry))
+  releaseEntryLock(kernel)
+  kernel.waits.wake(inode, index, Wake.Next)
 }
 
 /**

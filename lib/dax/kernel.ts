@@ -22,6 +22,7 @@ import type { CurrentFault } from './fault-context.js'
 import type { Flavour } from './flavour.js'
 import type { HeldEntry } from './held-entry.js'
 import type { LockingPolicy } from './locking.js'
+import type { WritebackBatch } from './writeback-batch.js'
 
 export interface Kernel {
   readonly words: SharedWords
@@ -52,6 +53,8 @@ export interface Kernel {
   readonly fault: CurrentFault
   /** Where the entry is that this thread has locked: dax/grab-entry.ts. */
   readonly held: HeldEntry
+  /** Reused for each sync of this thread. */
+  readonly batch: WritebackBatch
   /** 2 MiB faults are tried at all. */
   readonly hugePages: boolean
   /** Pages a load may map, aligned to as many: a power of two; 1: only its own. */

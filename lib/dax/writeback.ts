@@ -22,13 +22,12 @@
 import { ErrorNumber, type Errno } from '../errors.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { InodeWord } from '../mm/inode.js'
-import { PageRuns } from '../mm/page-runs.js'
+import type { PageRuns } from '../mm/page-runs.js'
 import { Counter } from '../stats.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
 import { ExtentCursor } from '../tree/extent-tree.js'
-import { Cursor } from '../tree/cursor.js'
-import { type Entry, NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf, unlockedEntry } from '../tree/entry.js'
+import { NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
 import { tagRangeForWriteback } from '../tree/tags.js'
 import {
@@ -38,35 +37,21 @@ import {
   lockPages,
   putUnlockedEntry,
   rootOf,
-  unlockEntryLocked,
+  unlockEntryAt,
   unlockPages,
 } from './grab-entry.js'
 import { mayHaveBadBlocks, nextKnownBad } from './bad-blocks.js'
 import type { Kernel } from './kernel.js'
 import { Trace } from '../trace/tracepoints.js'
 import { traceFile } from './trace.js'
+import { BATCH_PAGES } from './writeback-batch.js'
 
 /** LLONG_MAX in pages: what the kernel traces as the end of a whole file. */
 const LAST_TRACED = 2 ** 51 - 1
 const LAST_INDEX = PGOFF_LIMIT - 1
 
-/** Pages of 4 KiB entries that are written back in one go, and locked meanwhile. */
-export const BATCH_PAGES = 64
-
 /** In place of -EIO: stores to bad pages are lost, everything else was done. */
 export const LOST: Errno = -ErrorNumber.EHWPOISON
-
-/** What one writeback goes by. */
-interface Sync {
-  readonly kernel: Kernel
-  readonly inode: number
-  readonly root: number
-  readonly last: number
-  readonly traced: boolean
-  /** What is locked now. */
-  readonly batch: PageRuns
-  readonly ahead: Cursor
-}
 
 /**
  * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
@@ -96,17 +81,15 @@ export function saveRange(kernel: Kernel, inode: number, first: number, last: nu
   const end = last === LAST_INDEX ? LAST_TRACED : last
   if (traced) traceFile(kernel, Trace.WritebackRange, inode, first, end)
   tagRangeForWriteback(kernel.tree, root, first, last)
-  const batch = new PageRuns(BATCH_PAGES)
-  const sync: Sync = { kernel, inode, root, last, traced, batch, ahead: new Cursor() }
-  const cursor = new Cursor()
+  const { cursor } = kernel.batch
   let error: Errno = 0
   let lost: Errno = 0
   for (let index = first; error === 0 && kernel.tree.nextMarked(root, index, last, Mark.ToWrite, cursor);) {
-    const { index: start, order, entry } = cursor
-    const written = writebackBatch(sync, start, entry)
+    const next = cursor.after()
+    const written = writebackBatch(kernel, inode, last, traced)
     if (written === LOST) lost = LOST
     else error = written
-    index = start + (1 << order)
+    index = next
   }
   unlockPages(kernel, inode)
   if (traced) traceFile(kernel, Trace.WritebackRangeDone, inode, span, end)
@@ -136,81 +119,92 @@ export function saveAcross(kernel: Kernel, inode: number, first: number, last: n
 }
 
 /**
- * Write back the entry at `index` (dax_writeback_one), and as many behind it up to `last` as can be had at once.
+ * Write back the entry the scan of this thread found (dax_writeback_one), and as many behind it up to `last` as can be
+ * had at once.
  *
  * Context: i_pages held on entry and on return, dropped in between.
  * Return: 0 (also when there was nothing left to do), LOST or -errno.
  */
-function writebackBatch(sync: Sync, index: number, seen: Entry): Errno {
-  const { kernel, inode, root, batch } = sync
+function writebackBatch(kernel: Kernel, inode: number, last: number, traced: boolean): Errno {
+  const { batch } = kernel
+  const locked = lockFirst(kernel, inode)
+  if (locked <= 0) return locked
+  if (batch.runs.pages === 1) lockMore(kernel, inode, last)
+  unlockPages(kernel, inode)
+
+  const pages = batch.runs.pages / batch.count
+  for (let i = 0; traced && i < batch.count; i++) traceFile(kernel, Trace.WritebackOne, inode, batch.index(i), pages)
+  let error = kernel.pageTable.protectRuns(inode, batch.runs)
+  if (error >= 0) error = flushRuns(kernel, inode, batch.runs)
+  kernel.threads.count(kernel.self, Counter.PagesWritten, batch.runs.pages)
+
+  lockPages(kernel, inode)
+  // What did get to media of a batch that failed is found equal by the next sync.
+  unlockBatch(kernel, inode, error >= 0 || error === LOST)
+  return error < 0 ? error : 0
+}
+
+/**
+ * Make the entry the scan found the first of the batch.
+ * Context: i_pages held on entry and on return, dropped while the entry is locked.
+ * Return: 1 with it locked, 0 when there is nothing left to do, or -errno.
+ */
+function lockFirst(kernel: Kernel, inode: number): Errno {
+  const { tree, batch } = kernel
+  const root = rootOf(kernel, inode)
+  const { index, order, entry: seen } = batch.cursor
+  let { place } = batch.cursor
   let entry = seen
   if (isLocked(seen)) {
     entry = getUnlockedEntry(kernel, inode, index)
     if (entry === NULL_ENTRY) return 0
     // Storage moved, another sync did it, or it became something else: whoever changed it tracks it (S1.6).
-    if (
-      pfnOf(entry) !== pfnOf(seen) ||
-      orderOf(entry) !== orderOf(seen) ||
-      !kernel.tree.getMark(root, index, Mark.ToWrite)
-    ) {
+    if (pfnOf(entry) !== pfnOf(seen) || orderOf(entry) !== order || !tree.getMark(root, index, Mark.ToWrite)) {
       putUnlockedEntry(kernel, inode, index, entry)
       return 0
     }
+    place = tree.placeOf(root, index)
   }
   if (isZero(entry) || isEmpty(entry)) {
     // K6: no such entry is ever dirty. An error, not a crash (S1.11).
     putUnlockedEntry(kernel, inode, index, entry)
     return -ErrorNumber.EIO
   }
-  const pages = 1 << orderOf(entry)
   lockEntry(kernel, inode, index, entry)
-  kernel.tree.clearMark(root, index, Mark.ToWrite)
+  tree.clearMarkAt(root, index, place, Mark.ToWrite)
   batch.clear()
-  batch.add(index, pages)
-  if (pages === 1) lockMore(sync, index + 1)
-  unlockPages(kernel, inode)
-
-  if (sync.traced)
-    forEachEntry(batch, pages, (at) => {
-      traceFile(kernel, Trace.WritebackOne, inode, at, pages)
-    })
-  let error = kernel.pageTable.protectRuns(inode, batch)
-  if (error >= 0) error = flushRuns(kernel, inode, batch)
-  kernel.threads.count(kernel.self, Counter.PagesWritten, batch.pages)
-
-  lockPages(kernel, inode)
-  // What did get to media of a batch that failed is found equal by the next sync.
-  const clean = error >= 0 || error === LOST
-  forEachEntry(batch, pages, (at) => {
-    if (clean) kernel.tree.clearMark(root, at, Mark.Dirty)
-    unlockEntryLocked(kernel, inode, at, unlockedEntry(kernel.tree.load(root, at)))
-  })
-  return error < 0 ? error : 0
+  batch.add(index, 1 << order, place)
+  batch.cursor.place = place
+  return 1
 }
 
 /**
- * Lock 4 KiB entries with TOWRITE from page `from` on, clear it, and add them to the batch; end at the first that is
- * locked already, or is another's kind of work.
- * Context: i_pages held, an entry locked by the caller.
+ * Lock the 4 KiB entries with TOWRITE behind the first one, clear it, and add them to the batch; end at the first that
+ * is locked already, or is another's kind of work.
+ * Context: i_pages held since the first was locked.
  */
-function lockMore({ kernel, inode, root, last, batch, ahead }: Sync, from: number): void {
-  const { tree } = kernel
-  let index = from
-  while (batch.pages < BATCH_PAGES && index <= last && tree.nextMarked(root, index, last, Mark.ToWrite, ahead)) {
-    const { entry } = ahead
-    if (isLocked(entry) || orderOf(entry) !== 0 || isZero(entry) || isEmpty(entry)) return
-    lockNextEntry(kernel, inode, ahead.index, entry)
-    tree.clearMark(root, ahead.index, Mark.ToWrite)
-    batch.add(ahead.index, 1)
-    index = ahead.index + 1
+function lockMore(kernel: Kernel, inode: number, last: number): void {
+  const { tree, batch } = kernel
+  const { cursor } = batch
+  const root = rootOf(kernel, inode)
+  while (batch.count < BATCH_PAGES && tree.nextMarkedNeighbour(root, last, Mark.ToWrite, cursor)) {
+    const { index, order, entry, place } = cursor
+    if (isLocked(entry) || order !== 0 || isZero(entry) || isEmpty(entry)) return
+    lockNextEntry(kernel, root, index, place, entry)
+    tree.clearMarkAt(root, index, place, Mark.ToWrite)
+    batch.add(index, 1, place)
   }
 }
 
-/** pages: of each entry. */
-function forEachEntry(batch: PageRuns, pages: number, visit: (index: number) => void): void {
-  for (let run = 0; run < batch.count; run++) {
-    const end = batch.first(run) + batch.length(run)
-    for (let at = batch.first(run); at < end; at += pages) visit(at)
+/** Context: i_pages held. */
+function unlockBatch(kernel: Kernel, inode: number, clean: boolean): void {
+  const { tree, batch } = kernel
+  const root = rootOf(kernel, inode)
+  for (let i = 0; i < batch.count; i++) {
+    const index = batch.index(i)
+    const place = batch.place(i)
+    if (clean) tree.clearMarkAt(root, index, place, Mark.Dirty)
+    unlockEntryAt(kernel, inode, index, place)
   }
 }
 

@@ -20,6 +20,7 @@ import type { Addon } from '../binding/addon.js'
 import type { MountConfig } from '../config.js'
 import { CurrentFault } from '../dax/fault-context.js'
 import { HeldEntry } from '../dax/held-entry.js'
+import { WritebackBatch } from '../dax/writeback-batch.js'
 import { FLAVOURS } from '../dax/flavour.js'
 import { LOCKING_POLICIES } from '../dax/locking-policies.js'
 import type { Kernel } from '../dax/kernel.js'
@@ -272,6 +273,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     blockCursor: new BlockCursor(),
     fault: new CurrentFault(),
     held: new HeldEntry(),
+    batch: new WritebackBatch(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),

@@ -3,7 +3,7 @@
  *
  * A scan never keeps a node or a slot between two calls, only indices. So a caller may drop the tree's lock, sleep,
  * take it again and go on: from cursor.after() when it is done with the entry, or from cursor.index when it had to
- * wait for it and must look again (K13, B33, B34).
+ * wait for it and must look again (K13, B33, B34). Only `scanNeighbour` goes on from a place, for who kept the lock.
  */
 import { BugError } from '../assert.js'
 import { type Entry, NULL_ENTRY, canonicalOffset, isNodePointer, isSibling, nodeIdOf, orderOf } from './entry.js'
@@ -18,6 +18,8 @@ export class Cursor {
   /** 0 or 9. */
   order = 0
   entry: Entry = NULL_ENTRY
+  /** Of the entry, as RadixTree.placeOf. */
+  place = 0
 
   /**
    * Where to go on: the first index past the entry. Adding 1 to `index` instead would find the same 2 MiB entry again
@@ -55,6 +57,7 @@ export function scan(
   const top = pool.at(nodeIdOf(head))
   const topShift = words.get(top + NodeWord.Shift)
 
+  let id = nodeIdOf(head)
   let node = top
   let shift = topShift
   let index = from
@@ -72,6 +75,7 @@ export function scan(
     if (found > stop) {
       if (lastHere) return false
       index = ((((index >>> shift) | mask) + 1) << shift) >>> 0
+      id = nodeIdOf(head)
       node = top
       shift = topShift
       continue
@@ -83,12 +87,37 @@ export function scan(
       cursor.index = ((index >>> order) << order) >>> 0
       cursor.order = order
       cursor.entry = entry
+      cursor.place = (id << bits) | found
       return true
     }
-    node = pool.at(nodeIdOf(entry))
+    id = nodeIdOf(entry)
+    node = pool.at(id)
     shift -= bits
     // A pointer in a leaf means a corrupt tree; following it might never end.
     if (shift < 0) throw new BugError('node pointer in a leaf', { root, index })
   }
   return false
+}
+
+/**
+ * As \`scan\` from cursor.after() on, for a mark, without the way down where the next entry is in the same leaf.
+ * Context: the tree's lock has been held since the cursor was filled in, and no entry has come or gone.
+ */
+export function scanNeighbour(pool: NodePool, root: number, last: number, mark: Mark, cursor: Cursor): boolean {
+  const { format } = pool
+  const { bits, mask } = format
+  const { place, index } = cursor
+  const node = pool.at(place >>> bits)
+  const offset = place & mask
+  const beyond = cursor.after()
+  if (beyond > last) return false
+  // A slot of a leaf is one index; at the end of a leaf, and above leaves, the walk is needed.
+  if (cursor.order !== 0 || offset === mask) return scan(pool, root, beyond, last, mark, cursor)
+  const stop = last - index < mask - offset ? offset + last - index : mask
+  const found = format.nextMarked(node, mark, offset + 1, stop)
+  if (found > stop) return stop < mask ? false : scan(pool, root, index + mask - offset + 1, last, mark, cursor)
+  cursor.index = index + found - offset
+  cursor.entry = format.slot(node, found)
+  cursor.place = place + found - offset
+  return true
 }

@@ -26,7 +26,7 @@
  */
 import { BugError } from '../assert.js'
 import { Page } from '../constants.js'
-import { ANY_ENTRY, Cursor, scan } from './cursor.js'
+import { ANY_ENTRY, Cursor, scan, scanNeighbour } from './cursor.js'
 import { dumpTree } from './dump.js'
 import {
   type Entry,
@@ -159,6 +159,11 @@ export class RadixTree {
   clearMark(root: number, index: number, mark: Mark): void {
     const place = this.placeOf(root, index)
     if (place === 0) this.#bug(root, 'clearMark of a null entry', index, 0, NULL_ENTRY)
+    this.clearMarkAt(root, index, place, mark)
+  }
+
+  /** clearMark of the entry at a place, of `index`. */
+  clearMarkAt(root: number, _index: number, place: number, mark: Mark): void {
     dropMarkUp(this.pool, root, place >>> this.#bits, place & this.#mask, mark)
   }
 
@@ -192,6 +197,14 @@ export class RadixTree {
   /** First marked entry overlapping [from, last] (xas_find_marked); cost grows with marked entries only. */
   nextMarked(root: number, from: number, last: number, mark: Mark, cursor: Cursor): boolean {
     return this.isMarked(root, mark) && scan(this.pool, root, from, last, mark, cursor)
+  }
+
+  /**
+   * nextMarked from cursor.after() on: cheaper where neighbours are marked.
+   * Context: the tree's lock has been held since the cursor was filled in, and no entry has come or gone.
+   */
+  nextMarkedNeighbour(root: number, last: number, mark: Mark, cursor: Cursor): boolean {
+    return this.isMarked(root, mark) && scanNeighbour(this.pool, root, last, mark, cursor)
   }
 
   /** First entry overlapping [index, index + 2^order), `index` a multiple of 2^order (xas_find_conflict). */

@@ -9,6 +9,7 @@ import { grabEntry, lockPages, rootOf, unlockEntry, unlockPages } from '../../li
 import type { Kernel } from '../../lib/dax/kernel.js'
 import { CurrentFault } from '../../lib/dax/fault-context.js'
 import { HeldEntry } from '../../lib/dax/held-entry.js'
+import { WritebackBatch } from '../../lib/dax/writeback-batch.js'
 import { FLAVOURS } from '../../lib/dax/flavour.js'
 import { LOCKING_POLICIES } from '../../lib/dax/locking-policies.js'
 import { BlockCursor, BlockMap, BlockState } from '../../lib/media/block-map.js'
@@ -200,6 +201,7 @@ export function attachSmall(
     blockCursor: new BlockCursor(),
     fault: new CurrentFault(),
     held: new HeldEntry(),
+    batch: new WritebackBatch(),
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, sizes.pendingLines, threads, inodes, media),

@@ -10,7 +10,7 @@ import { runNative } from '../native-program.js'
 import { median } from '../statistics.js'
 import type { Setting } from '../sweep.js'
 import { MIB, strideOf } from './sync.js'
-import { BATCH_PAGES } from '../../dax/writeback.js'
+import { BATCH_PAGES } from '../../dax/writeback-batch.js'
 
 const FILE = 'sync.pm'
 const PAGE_WORDS = Page.Size / 4

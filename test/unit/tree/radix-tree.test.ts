@@ -156,6 +156,25 @@ for (const bits of [2, 3, 4, 5, 6]) {
       expect(cursor.index).to.equal(512)
       expect(tree.nextMarked(root, 1024, LAST_INDEX, Mark.Dirty, cursor)).to.equal(false)
     })
+
+    it('goes on from a marked neighbour as from the start', () => {
+      const { tree, root } = treeBench(bits)
+      const few = [0, 1, 2, 3, 5, 15, 16, 31, 32, 63, 64, 65, 200, 511, 1024, 1025, LAST_INDEX]
+      for (const index of few) tree.store(root, index, 0, dataEntry(1 + (index % 1000), false))
+      tree.store(root, 512, 9, dataEntry(2048, true))
+      for (const index of [...few, 512]) if (index !== 32) tree.setMark(root, index, Mark.Dirty)
+      const at = (cursor: Cursor): number[] => [cursor.index, cursor.order, cursor.entry, cursor.place]
+      const [walk, hop] = [new Cursor(), new Cursor()]
+      for (const last of [0, 2, 4, 17, 64, 300, 511, 700, 1024, 5000, LAST_INDEX - 1, LAST_INDEX]) {
+        expect(tree.nextMarked(root, 0, last, Mark.Dirty, hop)).to.equal(true)
+        for (let from = 0; tree.nextMarked(root, from, last, Mark.Dirty, walk); from = walk.after()) {
+          expect(at(hop), `after ${from} up to ${last}`).to.deep.equal(at(walk))
+          expect(walk.place).to.equal(tree.placeOf(root, walk.index))
+          const more = tree.nextMarked(root, walk.after(), last, Mark.Dirty, new Cursor())
+          expect(tree.nextMarkedNeighbour(root, last, Mark.Dirty, hop), `after ${walk.index}`).to.equal(more)
+        }
+      }
+    })
   })
 }
 
