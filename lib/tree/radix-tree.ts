@@ -75,10 +75,23 @@ export class RadixTree {
     for (let word = 0; word < ROOT_WORDS; word++) this.#words.set(root + word, 0)
   }
 
-  /** The entry that answers for `index`, or NULL_ENTRY (xa_load). */
+  /** The entry that answers for `index`, or NULL_ENTRY (xa_load). The walk of placeOf: twice, as both are hot. */
   load(root: number, index: number): Entry {
-    const place = this.placeOf(root, index)
-    return place === 0 ? NULL_ENTRY : this.entryAt(place)
+    if (index >>> 0 !== index) throw new BugError('not a page index', index)
+    const words = this.#words
+    const head = words.get(root + RootWord.Head)
+    if (head === NULL_ENTRY) return NULL_ENTRY
+    let node = this.pool.at(nodeIdOf(head))
+    let shift = words.get(node + NodeWord.Shift)
+    if (!covers(shift + this.#bits, index)) return NULL_ENTRY
+    while (shift >= 0) {
+      const entry = words.get(node + NodeWord.Slots + ((index >>> shift) & this.#mask))
+      if (!isInternal(entry)) return entry
+      if (isSibling(entry)) return words.get(node + NodeWord.Slots + canonicalOffset(entry))
+      node = this.pool.at(nodeIdOf(entry))
+      shift -= this.#bits
+    }
+    throw new BugError('node pointer in a leaf', { root, index })
   }
 
   /**
@@ -137,7 +150,7 @@ export class RadixTree {
     }
     if (!isValue(entry) || orderOf(entry) !== order) this.#bug(root, 'not an entry of this order', index, order, entry)
     const place = this.placeOf(root, index)
-    if (place === 0) return Math.min(this.insert(root, index, order, entry), 0)
+    if (place === 0) return Math.min(this.#insert(root, index, order, entry), 0)
     if (orderOf(this.entryAt(place)) !== order) this.#bug(root, 'store over another order', index, order, entry)
     this.replaceAt(root, index, place, entry)
     return 0
