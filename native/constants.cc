@@ -40,6 +40,7 @@ constexpr Constant kConstants[] = {
     {"PORT_COPY", kPortCopy},
     {"PORT_CONTINUE", kPortContinue},
     {"PORT_UNPROTECT", kPortUnprotect},
+    {"PORT_WAKE", kPortWake},
     {"UFFD_MSG_SIZE", sizeof(uffd_msg)},
 
     {"UFFD_FEATURE_PAGEFAULT_FLAG_WP", kFeatureWp},

@@ -1,5 +1,6 @@
 #include "fault_port.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -43,20 +44,42 @@ napi_value portRead(napi_env env, napi_callback_info info) {
   return toJs(env, faults);
 }
 
-int64_t resolve(const FaultPort& port) {
+void giveHeld(FaultPort& port) {
+  if (port.heldEnd == 0) return;
+  wakePages(port.uffd, {port.heldStart, port.heldEnd - port.heldStart});
+  port.heldEnd = 0;
+}
+
+void hold(FaultPort& port, const AddressRange& page) {
+  port.heldStart = port.heldEnd == 0 ? page.start : std::min(port.heldStart, page.start);
+  port.heldEnd = std::max(port.heldEnd, page.end());
+}
+
+int64_t resolvePage(const FaultPort& port, const AddressRange& page, uint64_t dontWake) {
   const double operation = port.box[kPortOperation];
+  const uint64_t mode = (port.box[kPortMode] == 0 ? 0 : kResolveWp) | dontWake;
+  if (operation == kPortCopy) return copyPages(port.uffd, page, addressIn(port.box[kPortSource]), mode);
+  return operation == kPortContinue ? continuePages(port.uffd, page, mode) : setProtection(port.uffd, page, dontWake);
+}
+
+int64_t resolve(FaultPort& port) {
+  if (port.box[kPortOperation] == kPortWake) {
+    giveHeld(port);
+    return 0;
+  }
   const auto address = addressIn(port.box[kPortAddress]);
   const AddressRange page{address & ~(kPageSize - 1), kPageSize};
   if (!page.inUserSpace()) return -EINVAL;
-  const uint64_t mode = port.box[kPortMode] == 0 ? 0 : kResolveWp;
-  if (operation == kPortCopy) {
-    return copyPages(port.uffd, page, addressIn(port.box[kPortSource]), mode);
-  }
-  return operation == kPortContinue ? continuePages(port.uffd, page, mode) : setProtection(port.uffd, page, 0);
+  const bool holds = port.box[kPortHold] != 0;
+  if (!holds && port.heldEnd == 0) return resolvePage(port, page, 0);
+  const int64_t result = resolvePage(port, page, kResolveDontWake);
+  if (result >= 0) hold(port, page);
+  if (!holds) giveHeld(port);
+  return result;
 }
 
 napi_value portResolve(napi_env env, napi_callback_info info) {
-  const FaultPort& port = *portOf(env, info);
+  FaultPort& port = *portOf(env, info);
   const int64_t error = resolve(port);
   const double half = port.box[kPortHalf];
   const int ahead = half < 0 ? 0 : readAhead(port.uffd, recordsOf(port, half));

@@ -15,11 +15,6 @@ namespace {
 /** The kernel says EAGAIN while the address space changes under it; that ends, or something is badly wrong. */
 constexpr int kRetries = 1000;
 
-int64_t wake(int uffd, AddressRange range) {
-  uffdio_range request = {range.start, range.length};
-  return ioctl(uffd, UFFDIO_WAKE, &request) == -1 ? -errno : 0;
-}
-
 /**
  * Call `one(done, &mapped)` until the whole range is mapped. `one` is a single ioctl on the range from `done` on: it
  * returns 0 or errno, and sets `mapped` to the bytes it managed before an error (negative: none).
@@ -35,7 +30,7 @@ int64_t resolveAll(int uffd, AddressRange range, One one) {
       done += static_cast<size_t>(mapped);
       continue;
     }
-    if (error == EEXIST) wake(uffd, range);
+    if (error == EEXIST) wakePages(uffd, range);
     if (error != EAGAIN) return done > 0 ? static_cast<int64_t>(done) : -error;
     tries++;
     sched_yield();
@@ -44,6 +39,11 @@ int64_t resolveAll(int uffd, AddressRange range, One one) {
 }
 
 }  // namespace
+
+int64_t wakePages(int uffd, AddressRange range) {
+  uffdio_range request = {range.start, range.length};
+  return ioctl(uffd, UFFDIO_WAKE, &request) == -1 ? -errno : 0;
+}
 
 int64_t copyPages(int uffd, AddressRange range, uint64_t source, uint64_t mode) {
   const uint64_t copyMode = ((mode & kResolveWp) != 0 ? UFFDIO_COPY_MODE_WP : 0) |
@@ -154,7 +154,7 @@ napi_value wakeRange(napi_env env, napi_callback_info info) {
   const int uffd = args.integer(0);
   const AddressRange range = args.range(1, 2);
   if (!args.ok()) return nullptr;
-  return toJs(env, wake(uffd, range));
+  return toJs(env, wakePages(uffd, range));
 }
 
 }  // namespace faultline

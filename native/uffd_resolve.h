@@ -23,6 +23,8 @@ inline constexpr uint64_t kProtectWp = 1;
 int64_t copyPages(int uffd, AddressRange range, uint64_t source, uint64_t mode);
 int64_t continuePages(int uffd, AddressRange range, uint64_t mode);
 int64_t setProtection(int uffd, AddressRange range, uint64_t mode);
+/** Who waits for a page in the range looks again. Return: 0 or -errno. */
+int64_t wakePages(int uffd, AddressRange range);
 
 napi_value resolveCopy(napi_env env, napi_callback_info info);
 napi_value resolveContinue(napi_env env, napi_callback_info info);

@@ -21,13 +21,15 @@ export const enum PortWord {
   Source = 5,
   Mode = 6,
   Ahead = 7,
-  Records = 8,
+  Hold = 8,
+  Records = 9,
 }
 
 export const enum PortOperation {
   Copy = 0,
   Continue = 1,
   Unprotect = 2,
+  Wake = 3,
 }
 
 const NO_HALF = -1
@@ -37,6 +39,10 @@ export interface FaultPort extends PageResolver {
   readonly batch: FaultBatch
   /** Set: the next page that is answered is the last of its batch, and nobody will sleep before `next`. */
   readAhead: boolean
+  /** Set: who waits for the next page that is answered is woken with one that is answered later, or by wakeHeld. */
+  holdWake: boolean
+  /** Context: before anything that sleeps, and at the end of a batch. */
+  wakeHeld(): void
   /**
    * Context: sleeps in native code, at most `timeoutMs`; the batch before is done with.
    * Return: faults in `batch`; 0 on time-out, -1 when the stop event is signalled. Errors: of the host.
@@ -47,6 +53,8 @@ export interface FaultPort extends PageResolver {
 /** Through a mailbox: the calls take no arguments. */
 export class MailboxPort implements FaultPort {
   readAhead = false
+  holdWake = false
+  #holding = false
   readonly #box: Float64Array
   readonly #native: NativeFaultPort
   readonly #batches: readonly [FaultBatch, FaultBatch]
@@ -92,8 +100,17 @@ export class MailboxPort implements FaultPort {
     return this.#resolve(PortOperation.Unprotect, address, 0)
   }
 
+  wakeHeld(): void {
+    this.holdWake = false
+    if (!this.#holding) return
+    this.readAhead = false
+    this.#resolve(PortOperation.Wake, 0, 0)
+  }
+
   #resolve(operation: PortOperation, address: number, mode: number): Errno {
     const box = this.#box
+    this.#holding = this.holdWake
+    box[PortWord.Hold] = this.holdWake ? 1 : 0
     box[PortWord.Operation] = operation
     box[PortWord.Address] = address
     box[PortWord.Mode] = mode
@@ -114,6 +131,7 @@ export class MailboxPort implements FaultPort {
 /** Through the calls of an addon that does more than the host: traced memory. */
 export class AddonPort extends AddonResolver implements FaultPort {
   readAhead = false
+  holdWake = false
   readonly batch: FaultBatch
 
   constructor(
@@ -124,6 +142,10 @@ export class AddonPort extends AddonResolver implements FaultPort {
   ) {
     super(addon, uffd)
     this.batch = new FaultBatch(new Float64Array(FaultBatch.lengthFor(size)))
+  }
+
+  wakeHeld(): void {
+    this.holdWake = false
   }
 
   next(spinUs: number, timeoutMs: number): number {

@@ -36,6 +36,8 @@ class FaultWorker {
   #spins = 0
   readonly #spinMicroseconds: number
   readonly #colocation: Colocation | undefined
+  /** Nobody but us can run: who is woken in the middle of a batch only takes the CPU from the rest of it. */
+  readonly #isAlone: boolean
 
   constructor(machine: Machine) {
     this.#machine = machine
@@ -47,6 +49,7 @@ class FaultWorker {
     machine.pageTable.resolver = this.#port
     this.#spinMicroseconds = placement === 'sleep' ? 0 : SPIN_MICROSECONDS
     this.#colocation = placement === 'colocate' ? new Colocation(machine.addon) : undefined
+    this.#isAlone = machine.addon.getAffinity(0).length === 1
   }
 
   run(): void {
@@ -88,7 +91,7 @@ class FaultWorker {
       }
       this.#begin()
       if (this.#colocation !== undefined) for (let i = 0; i < count; i++) this.#colocation.hold(port.batch.thread(i))
-      serveBatch(this.#machine, port, count, this.#spinsAt(this.#spins + 1))
+      serveBatch(this.#machine, port, count, this.#spinsAt(this.#spins + 1), this.#isAlone)
       this.#machine.threads.leave(this.#machine.self)
       this.#unanswered = 0
     }

@@ -17,21 +17,30 @@ import type { Machine } from './machine.js'
 import { HeaderWord } from './machine.js'
 
 /**
- * readAhead: the answer to the last fault may read the next batch.
+ * readAhead: the answer to the last fault may read the next batch. holdWakes: who waits is woken with the last answer.
  * Context: a fault worker, holding nothing; sleeps while entries are locked or a truncate is running.
  * Errors: whatever a bug throws; the caller declares the mount dead.
  */
-export function serveBatch(machine: Machine, port: FaultPort, count: number, readAhead: boolean): void {
+export function serveBatch(
+  machine: Machine,
+  port: FaultPort,
+  count: number,
+  readAhead: boolean,
+  holdWakes: boolean,
+): void {
   const { batch } = port
   // While someone listens each fault is served in one go: what was traced of an attempt cannot be taken back.
   const patient = machine.trace.isOn
   let blocked = 0
   for (let i = 0; i < count; i++) {
-    port.readAhead = readAhead && blocked === 0 && i === count - 1
+    const isLast = i === count - 1
+    port.readAhead = readAhead && blocked === 0 && isLast
+    port.holdWake = holdWakes && !patient && !isLast
     batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, patient)
     if (batch.kinds[i] === WOULD_BLOCK) blocked++
   }
   port.readAhead = false
+  port.wakeHeld()
   for (let i = 0; blocked > 0 && i < count; i++) {
     if (batch.kinds[i] !== WOULD_BLOCK) continue
     batch.kinds[i] = serveOne(machine, batch, i, true)

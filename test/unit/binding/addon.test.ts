@@ -36,6 +36,7 @@ describe('the addon', () => {
       PORT_COPY: PortOperation.Copy,
       PORT_CONTINUE: PortOperation.Continue,
       PORT_UNPROTECT: PortOperation.Unprotect,
+      PORT_WAKE: PortOperation.Wake,
       RESOLVE_WP: Resolve.Wp,
       RESOLVE_DONTWAKE: 2,
       PROTECT_WP: Protect.On,
