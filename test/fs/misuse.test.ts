@@ -428,6 +428,7 @@ describe('closed objects', () => {
 
   it('may be closed in any order', function () {
     requireUserfaultfd(this)
+    this.timeout(120_000)
     const pool = temporaryDirectory()
     for (const order of permutations([0, 1, 2, 3])) {
       const pmem = mount(pool, { faultWorkers: 1 })

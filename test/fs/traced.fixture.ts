@@ -1,5 +1,6 @@
 /** A process, or a Worker, with a traced mount. argv: scenario, pool. */
 import { createRequire } from 'node:module'
+import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { addon } from '../../lib/binding/load.js'
 import { type MountHandle, attach, mount } from '../../lib/index.js'
@@ -85,8 +86,11 @@ const { WebAssembly: wasm } = globalThis as unknown as {
   }
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20))
+const PATIENCE_MS = 10_000
+
+/** A signal comes when some thread takes it, and its listener in a later turn. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + PATIENCE_MS; !isSo() && performance.now() < end;) await setTimeout(1)
 }
 
 async function chain(): Promise<void> {
@@ -107,12 +111,12 @@ async function chain(): Promise<void> {
   process.on('SIGTRAP', () => traps++)
   addStepped(map.address + 8)
   process.kill(process.pid, 'SIGTRAP')
-  await nextTurn()
+  await until(() => traps === 1)
   recorder.drain()
   report({ sigtrap: traps, recorded: list.stores.length })
   pmem.close()
   process.kill(process.pid, 'SIGTRAP')
-  await nextTurn()
+  await until(() => traps === 2)
   report({ sigtrap: traps, recorded: list.stores.length })
 }
 
