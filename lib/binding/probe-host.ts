@@ -1,5 +1,5 @@
 /** Probes of the machine and of this process's limits. */
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { release } from 'node:os'
 import type { Addon } from './addon.js'
 import { type Capability, missing, present } from './capability.js'
@@ -12,6 +12,7 @@ const COMFORTABLE_OPEN_FILES = 1024
 export function probeHost(addon: Addon): Capability[] {
   return [
     unprivilegedRow(),
+    procRow(),
     memfdRow(addon),
     openBeneathRow(addon),
     pagemapScanRow(),
@@ -33,6 +34,19 @@ function unprivilegedRow(): Capability {
     'only root, CAP_SYS_PTRACE or users of /dev/userfaultfd get faults taken inside system calls',
     'sudo sysctl vm.unprivileged_userfaultfd=1',
   )
+}
+
+/** Whether mount can go on: names are removed, and threads looked for, below /proc/self. */
+export function hasProc(): boolean {
+  return existsSync('/proc/self/fd')
+}
+
+export const PROC_REASON = 'names of a pool are removed, and threads that ended are found, by way of /proc/self'
+export const PROC_REMEDY = 'mount -t proc proc /proc'
+
+function procRow(): Capability {
+  if (hasProc()) return present('/proc', true, 'mounted')
+  return missing('/proc', true, 'not mounted', PROC_REASON, PROC_REMEDY)
 }
 
 function memfdRow(addon: Addon): Capability {
@@ -112,7 +126,7 @@ function mapCountRow(): Capability {
 function openFilesRow(): Capability {
   const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readText('/proc/self/limits') ?? '')?.[1] ?? '0'
   const soft = limit === 'unlimited' ? Infinity : Number(limit)
-  const used = readdirSync('/proc/self/fd').length
+  const used = hasProc() ? readdirSync('/proc/self/fd').length : 0
   const detail = `${limit} (${String(used)} in use)`
   if (soft >= COMFORTABLE_OPEN_FILES) return present('open files', false, detail)
   return missing('open files', false, detail, 'each open file of a pool takes two', 'ulimit -n 4096')

@@ -43,10 +43,17 @@ function isBug(error: Error): boolean {
   return error instanceof BugError || ['TypeError', 'ReferenceError', 'RangeError'].includes(error.name)
 }
 
+/** By the message: the writer process of the demo reports its error in words. */
+const HINTS: readonly (readonly [message: RegExp, mend: string])[] = [
+  [/\bENOSPC\b/, 'make room, or name a larger place: TMPDIR=/large/disk'],
+  [/\bmkdtemp\b/, 'name a directory you can write to: TMPDIR=/a/directory'],
+  [/\bEMFILE\b/, 'ulimit -n 4096'],
+  [/\bspawn\b.*\bEAGAIN\b/, 'allow more processes and threads: ulimit -u, pids.max of the cgroup'],
+]
+
 function hintFor(error: Error): string {
-  // By the message: the writer process of the demo reports its error in words.
-  if (/\bENOSPC\b/.test(error.message)) return '\n  mend: make room, or name a larger place: TMPDIR=/large/disk'
-  return ''
+  const mend = HINTS.find(([message]) => message.test(error.message))?.[1]
+  return mend === undefined ? '' : `\n  mend: ${mend}`
 }
 
 /** Return: the status of a process that ends because of this signal, as a shell counts it. */

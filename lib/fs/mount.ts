@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { requireString } from '../args.js'
 import { SHARED_REASON, SHARED_REMEDY, sharedFileSystemOf } from '../binding/file-system.js'
 import { addon } from '../binding/load.js'
+import { PROC_REASON, PROC_REMEDY, hasProc } from '../binding/probe-host.js'
 import { explainRefusal } from '../binding/refusal.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
@@ -31,11 +32,12 @@ import { type MountHandle, Pmem } from './pmem.js'
  * Context: starts the fault workers and waits for them; the calling thread's event loop is not needed.
  * Errors: TypeError, RangeError for options; EBUSY (mounted already, with the owner's pid), ENOSPC (its files hold more
  * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`);
- * ENOTSUP with the reason where stores cannot be traced (option stores).
+ * ENOTSUP with the reason where stores cannot be traced (option stores), and without /proc.
  */
 export function mount(path: string, options?: MountOptions): Pmem {
   requireString('path', path)
   const config = resolveConfig(options)
+  if (!hasProc()) throw new PmemError('ENOTSUP', 'mount', `/proc is not mounted: ${PROC_REASON}; mend: ${PROC_REMEDY}`)
   const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
   let uffd = -1
   let stop = -1

@@ -131,6 +131,25 @@ describe('strangers', function () {
     expect(lacking).to.have.members(['memfd', 'openat2'])
   })
 
+  it('mount and probe without /proc say that it is missing', () => {
+    const through = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$0" "$@"']
+    if (run({ root: true, through }, '-e', '0').status !== 0) return // Not root.
+    const { code, message } = mountFailure({ root: true, through })
+    expect(code).to.equal('ENOTSUP')
+    expect(message).to.match(/\/proc is not mounted.*; mend: mount -t proc/)
+    for (const command of ['probe', 'demo']) {
+      const { stdout, stderr, status } = run({ root: true, through }, copy.main, command)
+      expect(status, command).to.equal(1)
+      expectScreen(stdout + stderr, SCREEN, /\/proc: not mounted\n +why: .*\n +mend: mount -t proc/)
+    }
+  })
+
+  it('npm start without a place for temporary files says what mends it', () => {
+    const { stderr, status } = run({ env: { TMPDIR: `${copy.scratch}/nowhere` } }, copy.main, 'demo')
+    expect(status).to.equal(1)
+    expectScreen(stderr, 2, /^faultline: ENOENT.*mkdtemp.*\n +mend: .*TMPDIR=/)
+  })
+
   it('mount on a kernel without a feature is refused by the name of the feature and the kernel that has it', () => {
     for (const [feature, since] of [
       ['WP_UNPOPULATED', '6.4'],

@@ -20,7 +20,14 @@ describe('the package', function () {
       ...Object.values(bin),
       ...Object.values(exports).flatMap((each) => Object.values(each)),
     ]
-    const needed = ['README.md', 'LICENSE', 'binding.gyp', 'native/addon.cc', 'native/install.mjs']
+    const needed = [
+      'README.md',
+      'LICENSE',
+      'binding.gyp',
+      'native/addon.cc',
+      'native/install.mjs',
+      'native/up-to-date.mjs',
+    ]
     for (const path of [...entries.map((entry) => entry.replace('./', '')), ...needed]) expect(paths).to.include(path)
     // Started by path at run time.
     for (const name of ['fault/fault-worker', 'crash/isolated-child', 'stress/worker', 'replay/scenario-process']) {
