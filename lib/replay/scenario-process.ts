@@ -3,6 +3,7 @@
  * scenario does to it, the runner has what came before.
  */
 import type { FlavourName } from '../dax/flavour.js'
+import { noteCoverage } from '../note-coverage.js'
 import type { OperationRecord } from './record.js'
 import { runScenario } from './run-scenario.js'
 import type { Scenario } from './scenario.js'
@@ -36,6 +37,7 @@ process.on('message', ({ scenario, flavour, directory }: ScenarioRequest) => {
       if (bundle.length >= BUNDLE) flush()
     })
     flush()
+    noteCoverage()
     reply({ kind: 'done' })
   } catch (error) {
     flush()

@@ -6,6 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { describeThreads } from '../fault/describe-threads.js'
 import type { MountHandle } from '../fs/pmem.js'
 import { openWatched } from '../fault/machine.js'
+import { noteCoverage } from '../note-coverage.js'
 import { collectGarbage } from './collect-garbage.js'
 import { Control } from './control.js'
 import type { ProcessMessage, StressPlan, StressProgress, ThreadMessage } from './messages.js'
@@ -74,11 +75,13 @@ class StressProcess {
         reply(message)
         break
       case 'failed':
+        noteCoverage()
         reply({ ...message, progress: this.#progress() })
         break
       case 'done':
         if (--this.#running === 0) {
           clearInterval(this.#timer)
+          noteCoverage()
           reply({ kind: 'done', progress: this.#progress() })
         }
         break
@@ -94,6 +97,7 @@ class StressProcess {
   #fail(kind: 'stall' | 'error', message: string): void {
     clearInterval(this.#timer)
     const progress = this.#progress()
+    noteCoverage()
     const { workload, session, round } = progress
     reply({ kind: 'failed', failure: { kind, workload, session, round, message }, progress })
   }

@@ -6,6 +6,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { BugError } from '../assert.js'
+import { noteCoverage } from '../note-coverage.js'
 import { Control, Stopped, ThreadState } from './control.js'
 import type { StressFailure, StressPlan, ThreadMessage } from './messages.js'
 import { Mismatch } from './mismatch.js'
@@ -58,8 +59,10 @@ async function main(): Promise<void> {
   try {
     await run(new Stage({ plan, thread, control, ports, tell, meddle: meddler?.meddle }))
     control.setState(thread, ThreadState.Done)
+    noteCoverage()
     tell({ kind: 'done' })
   } catch (error) {
+    noteCoverage()
     if (!(error instanceof Stopped)) tell({ kind: 'failed', failure: failureOf(error) })
     control.stop()
     // The process is about to be killed. A thread that ended now would take the fault workers with it and say so.

@@ -76,6 +76,30 @@ describe('persist/pending-lines', () => {
     expect(kernel.threads.total(Counter.LinesEvicted)).to.equal(1)
   })
 
+  it('a flush that has to evict and cannot is an error, and changes nothing', () => {
+    const other = attachSmall(kernel.handle)
+    store(3, 1)
+    flush(3)
+    store(3, 2)
+    kernel.media.failure = MEDIA_ERROR
+    other.media.failure = MEDIA_ERROR
+    expect(other.pending.flush(other.self, FILE, 0, 3), 'a line of another thread').to.equal(MEDIA_ERROR)
+    for (let line = 4; line < 3 + PENDING_LINES; line++) expect(flush(line)).to.equal(0)
+    expect(flush(40), 'a full pool').to.equal(MEDIA_ERROR)
+    expect([kernel.pending.count, kernel.pending.has(FILE, 0, 40), media(3)]).to.deep.equal([PENDING_LINES, false, 0])
+    kernel.media.failure = 0
+    expect(kernel.pending.fence(self)).to.equal(0)
+    expect(media(3), 'the older snapshot').to.equal(1)
+  })
+
+  it('a flush that cannot read the line leaves no snapshot', () => {
+    store(3, 1)
+    flush(3)
+    kernel.media.captureLine = () => MEDIA_ERROR
+    expect([flush(3), flush(4)]).to.deep.equal([MEDIA_ERROR, MEDIA_ERROR])
+    expect([kernel.pending.count, kernel.pending.has(FILE, 0, 3)]).to.deep.equal([0, false])
+  })
+
   it('a full pool writes one line early and takes the new one', () => {
     for (let line = 0; line <= PENDING_LINES; line++) {
       store(line, line + 1)

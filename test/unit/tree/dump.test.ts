@@ -27,6 +27,15 @@ describe('dumpTree', () => {
     ])
   })
 
+  it('draws each mark by itself', () => {
+    const { tree, root } = treeBench(6)
+    for (const index of [0, 1, 2]) tree.store(root, index, 0, dataEntry(index + 1, false))
+    for (const index of [0, 2]) tree.setMark(root, index, Mark.Dirty)
+    for (const index of [1, 2]) tree.setMark(root, index, Mark.ToWrite)
+    const marks = dumpTree(tree, root).matchAll(/: D4 pfn \d( \w+)?$/gm)
+    expect([...marks].map(([, mark]) => mark)).to.deep.equal([' D', ' W', ' DW'])
+  })
+
   it('stays short', () => {
     const { tree, root } = treeBench(6)
     for (let index = 0; index < 1000; index++) tree.store(root, index, 0, zeroEntry(false))

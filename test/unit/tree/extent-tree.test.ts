@@ -143,6 +143,7 @@ describe('media/extent-tree', () => {
       expect(tree.remove(root, 40, 10)).to.equal(0)
       const cut = pictureOf(tree, root)
       expect(tree.insert(root, 200, 1, 0, 1), 'needs one, has none').to.equal(ENOSPC)
+      expect(tree.insert(root, 10, 5, 7, 2), 'needs two, has none').to.equal(ENOSPC)
       expect(tree.remove(root, 10, 10)).to.equal(ENOSPC)
       expect(tree.shift(root, 10, 5)).to.equal(ENOSPC)
       expect(pictureOf(tree, root)).to.equal(cut)

@@ -34,6 +34,23 @@ for (const bits of [2, 3, 4, 5, 6]) {
       }
     })
 
+    it('forgets what is not there without a trace, and spans nothing when it is empty', () => {
+      const { tree, root, pool } = treeBench(bits)
+      expect(tree.span(root)).to.equal(0)
+      tree.store(root, 7, 0, dataEntry(1, false))
+      const before = dumpTree(tree, root)
+      for (const [index, order] of [
+        [6, 0],
+        [512, 9],
+        [LAST_INDEX, 0],
+      ] as const) {
+        expect(tree.store(root, index, order, 0)).to.equal(0)
+      }
+      expect(dumpTree(tree, root)).to.equal(before)
+      tree.store(root, 7, 0, 0)
+      expect([tree.span(root), pool.inUse]).to.deep.equal([0, 0])
+    })
+
     it('keeps neighbouring 2 MiB and 4 KiB entries apart', () => {
       const { tree, root } = treeBench(bits)
       tree.store(root, 511, 0, dataEntry(1, false))

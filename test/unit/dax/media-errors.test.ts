@@ -1,0 +1,125 @@
+/** Media that fails during writeback, flush and repair: the caller is told, and what was not written stays dirty. */
+import { expect } from 'chai'
+import { flushRange } from '../../../lib/dax/flush-range.js'
+import { insertEntry } from '../../../lib/dax/insert-entry.js'
+import { grabHugeEntry, unlockEntry } from '../../../lib/dax/grab-entry.js'
+import { memoryFailure } from '../../../lib/dax/memory-failure.js'
+import { poisonBlocks, repairBlocks } from '../../../lib/dax/poison-blocks.js'
+import { drainUnfenced, dropUnfenced, noteUnfenced, saveAcross, writebackRange } from '../../../lib/dax/writeback.js'
+import { BlockState } from '../../../lib/media/block-map.js'
+import { InodeWord } from '../../../lib/mm/inode.js'
+import { MEDIA_ERROR } from '../../support/memory-media.js'
+import { type SmallKernel, entryAt, giveBlock, mapFile, smallKernel } from '../../support/small-kernel.js'
+
+const FILE = 1
+const PAGE = 4096
+const LAST_INDEX = 2 ** 32 - 1
+
+describe('dax, when media fails', () => {
+  let kernel: SmallKernel
+  let vma: number
+
+  beforeEach(() => {
+    kernel = smallKernel()
+    vma = mapFile(kernel, FILE)
+  })
+
+  /** Return: the pfn. */
+  function stored(page: number, byte: number): number {
+    const pfn = giveBlock(kernel, FILE, page, 0)
+    kernel.pageTable.store(kernel, vma, page * PAGE, byte)
+    return pfn
+  }
+
+  function onMedia(...pages: number[]): (number | undefined)[] {
+    return pages.map((page) => kernel.media.mediaBytes(FILE, page * PAGE, 1)[0])
+  }
+
+  it('a flush that cannot compare, or cannot take its snapshot, is an error', () => {
+    stored(3, 7)
+    kernel.media.diffPage = () => MEDIA_ERROR
+    expect(flushRange(kernel, FILE, 3 * PAGE, 64)).to.equal(MEDIA_ERROR)
+    Reflect.deleteProperty(kernel.media, 'diffPage')
+    kernel.media.captureLine = () => MEDIA_ERROR
+    expect(flushRange(kernel, FILE, 3 * PAGE, 64)).to.equal(MEDIA_ERROR)
+    expect(kernel.pending.count).to.equal(0)
+    expect(writebackRange(kernel, FILE, 3, 3), 'the store is not lost').to.equal(0)
+    expect(onMedia(3)).to.deep.equal([7])
+  })
+
+  it('beside a bad page, what can be written is, and what cannot stays dirty', () => {
+    const bad = stored(4, 1)
+    for (const page of [3, 5]) stored(page, page)
+    expect(memoryFailure(kernel, bad)).to.equal(0)
+    kernel.media.failure = MEDIA_ERROR
+    expect(writebackRange(kernel, FILE, 3, 5)).to.equal(MEDIA_ERROR)
+    kernel.media.failure = 0
+    for (const page of [3, 5]) expect(entryAt(kernel, FILE, page)).to.match(/ dirty/)
+    writebackRange(kernel, FILE, 3, 5)
+    expect(onMedia(3, 5)).to.deep.equal([3, 5])
+  })
+
+  it('the fence of what write() left keeps a range that it could not write, on either side of a bad page', () => {
+    const bad = stored(4, 1)
+    for (const page of [3, 4, 5]) {
+      kernel.media.fillPage(FILE, page, true)
+      kernel.media.cacheBytes(FILE, page * PAGE, PAGE).fill(page)
+    }
+    expect(memoryFailure(kernel, bad)).to.equal(0)
+    for (const [from, page] of [
+      [3, 3],
+      [4, 5],
+    ] as const) {
+      noteUnfenced(kernel, FILE, from * PAGE, 2 * PAGE)
+      kernel.media.failure = MEDIA_ERROR
+      expect(drainUnfenced(kernel, FILE), `from page ${from}`).to.equal(MEDIA_ERROR)
+      kernel.media.failure = 0
+      expect(onMedia(page)).to.deep.equal([0])
+      drainUnfenced(kernel, FILE)
+      expect(onMedia(page)).to.deep.equal([page])
+    }
+  })
+
+  it('a range smaller than a line has no unfenced lines of its own to forget', () => {
+    kernel.media.fillPage(FILE, 3, true)
+    kernel.media.cacheBytes(FILE, 3 * PAGE, 64).fill(5)
+    noteUnfenced(kernel, FILE, 3 * PAGE, 64)
+    expect(dropUnfenced(kernel, FILE, 3 * PAGE + 1, 3 * PAGE + 63)).to.equal(0)
+    expect(drainUnfenced(kernel, FILE)).to.equal(0)
+    expect(onMedia(3)).to.deep.equal([5])
+  })
+
+  it('a 2 MiB entry that reaches beyond what leaves the file is not dropped unsaved', () => {
+    kernel = smallKernel({ pages: 512, capacity: 2048 })
+    const root = kernel.inodes.at(FILE) + InodeWord.BlockRoot
+    const pfn = kernel.blocks.allocateHuge(root, 0, BlockState.Written)
+    expect(pfn).to.be.above(0)
+    const entry = grabHugeEntry(kernel, FILE, 0, true)
+    const now = insertEntry(kernel, FILE, 0, entry, pfn, true)
+    kernel.media.fillPage(FILE, 9, true)
+    kernel.media.cacheBytes(FILE, 9 * PAGE, 1).fill(9)
+    unlockEntry(kernel, FILE, 0, now)
+    kernel.media.failure = MEDIA_ERROR
+    expect(saveAcross(kernel, FILE, 100, 2000)).to.equal(MEDIA_ERROR)
+    kernel.media.failure = 0
+    expect(saveAcross(kernel, FILE, 100, 2000)).to.equal(0)
+    expect(onMedia(9)).to.deep.equal([9])
+  })
+
+  it('nothing is across a range that begins past the last page there can be', () => {
+    stored(3, 7)
+    expect(saveAcross(kernel, FILE, LAST_INDEX + 1, LAST_INDEX)).to.equal(0)
+    expect(onMedia(3)).to.deep.equal([0])
+  })
+
+  it('errors that cannot be noted are told, and there all the same; where there are none nothing is repaired', () => {
+    const pfn = stored(3, 1)
+    expect(repairBlocks(kernel, FILE, 0, 100)).to.equal(0)
+    kernel.media.failure = MEDIA_ERROR
+    expect(poisonBlocks(kernel, FILE, 24, 26, false)).to.equal(MEDIA_ERROR)
+    kernel.media.failure = 0
+    expect(kernel.pfns.isKnownBad(pfn)).to.equal(true)
+    expect(repairBlocks(kernel, FILE, 0, 100)).to.equal(2)
+    expect(kernel.pfns.isKnownBad(pfn)).to.equal(false)
+  })
+})
