@@ -160,6 +160,11 @@ describe('persist/pending-lines', () => {
     kernel.inodes.setSize(FILE, 3 * LINE + 10)
     kernel.pending.fence(self)
     expect([...kernel.media.mediaBytes(FILE, 3 * LINE + 9, 2)]).to.deep.equal([7, 0])
+    flush(3)
+    kernel.inodes.setSize(FILE, 3 * LINE)
+    store(3, 8)
+    expect([kernel.pending.fence(self), kernel.pending.count]).to.deep.equal([0, 0])
+    expect([...kernel.media.mediaBytes(FILE, 3 * LINE, 2)]).to.deep.equal([7, 7])
   })
 
   it('visits the lines of one file, each once, with a way to commit', () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { BugError } from '../../../lib/assert.js'
+import { Cursor } from '../../../lib/tree/cursor.js'
 import { dumpTree, verifyTree } from '../../../lib/tree/dump.js'
 import { dataEntry, emptyEntry, lockedEntry, siblingOf, zeroEntry } from '../../../lib/tree/entry.js'
 import { NodeWord } from '../../../lib/tree/node.js'
@@ -84,6 +85,13 @@ describe('verifyTree', () => {
       expect(() => verifyTree(bench.tree, bench.root)).to.throw(BugError, message)
     })
   }
+
+  it('is not needed for a tree to notice a node pointer in a leaf', () => {
+    const { tree, root, words, pool } = sample()
+    words.set(pool.at(2) + NodeWord.Slots + 5, (1 << 4) | 12)
+    expect(() => tree.load(root, 5)).to.throw(BugError, 'node pointer in a leaf')
+    expect(() => tree.next(root, 0, 600, new Cursor())).to.throw(BugError, 'node pointer in a leaf')
+  })
 
   it('reports a mark past the last slot of a small node', () => {
     const { tree, root, pool } = treeBench(2)
