@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { type DaxFile, type DaxMapping, type FaultName, type MountOptions, type Pmem, mount } from '../../lib/index.js'
 import { machineOf } from '../../lib/fs/pmem.js'
 import { InodeWord } from '../../lib/mm/inode.js'
+import { ThreadWord } from '../../lib/sync/threads.js'
 import { temporaryDirectory } from '../support/temp.js'
 
 export const PAGE = 4096
-const WORKER_POLL = 20
+const COUNTED_MS = 10_000
 
 export class Pool {
   readonly path: string
@@ -39,11 +40,10 @@ export class Pool {
 
   /** Faults served while `work` ran, by kind; kinds without any are left out. */
   faultsOf(work: () => void): Partial<Record<FaultName, number>> {
-    // A worker counts a batch just after it was served: a moment after the faulting thread goes on.
-    sleep(WORKER_POLL)
+    this.#untilCounted()
     const before = this.#faultCounts()
     work()
-    sleep(WORKER_POLL)
+    this.#untilCounted()
     const after = this.#faultCounts()
     const kinds = Object.keys(after).filter((kind) => after[kind] !== before[kind])
     return Object.fromEntries(kinds.map((kind) => [kind, (after[kind] ?? 0) - (before[kind] ?? 0)]))
@@ -71,6 +71,22 @@ export class Pool {
 
   close(): void {
     this.pmem.close()
+  }
+
+  /**
+   * A worker counts a batch just after it was served: a moment after the faulting thread goes on, or, where the worker
+   * has lost its CPU, any time later. Until then its progress is odd.
+   */
+  #untilCounted(): void {
+    const { threads, words } = machineOf(this.pmem)
+    const word = (id: number, offset: ThreadWord): number => words.load(threads.at(id) + offset)
+    const isServing = (): boolean => {
+      for (let id = 1; id <= threads.highest; id++) {
+        if (word(id, ThreadWord.FaultWorker) === 1 && (word(id, ThreadWord.Progress) & 1) === 1) return true
+      }
+      return false
+    }
+    for (let end = performance.now() + COUNTED_MS; isServing() && performance.now() < end;) sleep(1)
   }
 
   #faultCounts(): Record<string, number> {

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { BugError } from '../../../lib/assert.js'
 import { Page } from '../../../lib/constants.js'
-import { nextKnownBad } from '../../../lib/dax/bad-blocks.js'
+import { forgetPoison, nextKnownBad } from '../../../lib/dax/bad-blocks.js'
 import { serveFault } from '../../../lib/dax/fault.js'
 import {
   grabEntry,
@@ -93,6 +93,24 @@ describe('dax/rare faults', () => {
       kernel.media.failure = MEDIA_ERROR
       expect(serveFault(kernel, vma, 3, WRITE, true)).to.equal(FaultKind.Failed)
       expect(entryAt(kernel, FILE, 3)).to.match(/^D4 pfn \d+ dirty/)
+    })
+
+    it('a MAP_SYNC store whose page cannot be mapped is SIGBUS, and what is in the cache stays dirty', () => {
+      kernel.pageTable.store(kernel, mapFile(kernel, FILE), 3 * PAGE, 7)
+      const flags = VmaFlag.Read | VmaFlag.Write | VmaFlag.Shared | VmaFlag.Sync
+      const vma = kernel.vmas.insert({ inode: FILE, flags, pgoff: 0, pages: 32, address: 2 ** 40 })
+      kernel.pageTable.failure = MEDIA_ERROR
+      expect(serveFault(kernel, vma, 3, WRITE, true)).to.equal(FaultKind.Failed)
+      expect(entryAt(kernel, FILE, 3)).to.match(/^D4 pfn \d+ dirty$/)
+      expect(kernel.media.mediaBytes(FILE, 3 * PAGE, 1)[0], 'saved before the commit').to.equal(7)
+    })
+
+    it('blocks that become unwritten lose their errors, holes among them have none', () => {
+      const pfns = [2, 4].map((page) => giveBlock(kernel, FILE, page, 1))
+      poisonBlocks(kernel, FILE, 2 * 8, 5 * 8, false)
+      expect(pfns.map((pfn) => kernel.pfns.isKnownBad(pfn))).to.deep.equal([true, true])
+      forgetPoison(kernel, FILE, 2, 4)
+      expect(pfns.map((pfn) => kernel.pfns.isKnownBad(pfn))).to.deep.equal([false, true])
     })
 
     it('a latent error is no known one, wherever the known one lies', () => {
