@@ -9,6 +9,7 @@ import {
   lockEntry,
   lockNextEntry,
   lockPages,
+  rootOf,
   unlockEntry,
   unlockPages,
 } from '../../../lib/dax/grab-entry.js'
@@ -130,7 +131,9 @@ describe('dax/rare faults', () => {
       const entry = grabEntry(kernel, FILE, 3, true)
       lockPages(kernel, FILE)
       expect(() => lockEntry(kernel, FILE, 3, entry)).to.throw(BugError, 'lockEntry of a locked entry')
-      expect(() => lockNextEntry(kernel, FILE, 3, entry)).to.throw(BugError, 'lockNextEntry of a locked entry')
+      const root = rootOf(kernel, FILE)
+      const place = kernel.tree.placeOf(root, 3)
+      expect(() => lockNextEntry(kernel, root, 3, place, entry)).to.throw(BugError, 'lockNextEntry of a locked entry')
       unlockPages(kernel, FILE)
       unlockEntry(kernel, FILE, 3, entry)
     })
