@@ -26,6 +26,7 @@
         'native/uffd_read.cc',
         'native/uffd_resolve.cc',
         'native/vector_state.cc',
+        'native/written_pages.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'defines': [

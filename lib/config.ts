@@ -60,6 +60,16 @@ export interface MountOptions {
    * one fault a page.
    */
   faultAround?: number
+  /**
+   * How the first store to a clean page is noticed. 'sync' (default): by a fault, as DAX does. 'async': by the host
+   * alone (userfaultfd WP_ASYNC, Linux 6.7), at a tenth of the price; syncs and flushes ask it. It holds for shared
+   * mappings without MAP_SYNC whose every page has a block when they are made; others stay 'sync'. What it gives up:
+   * no fault, so no trace, no count and no change of mtime before the next sync; a load of a page whose block is gone,
+   * or not yet written, allocates it, and is SIGBUS without space; each sync, and each flush of lines, looks through
+   * the page tables of what it covers. Not with stores: 'traced' or placement: 'colocate'. The environment variable
+   * FAULTLINE_DIRTY_TRACKING sets the default.
+   */
+  dirtyTracking?: DirtyTracking
   /** Which file system to be where ext4-dax and xfs-dax differ. Default 'ext4'. */
   flavour?: 'ext4' | 'xfs'
   /**
@@ -107,6 +117,9 @@ export interface MountOptions {
 
 export type Placement = 'spin' | 'sleep' | 'colocate'
 
+export const DIRTY_TRACKINGS = ['sync', 'async'] as const
+export type DirtyTracking = (typeof DIRTY_TRACKINGS)[number]
+
 export interface InjectOptions {
   rules?: readonly InjectRule[]
   /** The fault handler throws at its Nth fault (1: the first), as if it had a bug. */
@@ -143,6 +156,8 @@ export interface MountConfig {
   readonly inject: readonly ResolvedRule[] | undefined
   readonly hugePages: boolean
   readonly faultAround: number
+  /** Mappings may be tracked asynchronously. */
+  readonly asyncTracking: boolean
   readonly flavour: 'ext4' | 'xfs'
   readonly locking: LockingName
   readonly faultBatch: number
@@ -171,6 +186,7 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'waitBuckets',
   'hugePages',
   'faultAround',
+  'dirtyTracking',
   'flavour',
   'locking',
   'faultBatch',
@@ -194,12 +210,19 @@ export function resolveConfig(options: unknown): MountConfig {
   const isAlone = placement === 'colocate'
   const faultWorkers = requireRange('faultWorkers', given.faultWorkers ?? (isAlone ? 1 : 2), 1, isAlone ? 1 : 64)
   const waitBuckets = requirePowerOfTwo('waitBuckets', given.waitBuckets ?? 4096)
+  const traced = requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced'
+  const asyncTracking = resolveTracking(given.dirtyTracking, traced, isAlone)
   return {
     capacityPages,
     faultWorkers,
     placement,
     syncHost: requireOneOf('durability', given.durability ?? 'process', ['process', 'host']) === 'host',
-    maxThreads: requireRange('maxThreads', given.maxThreads ?? 64, faultWorkers + 1, 1024),
+    maxThreads: requireRange(
+      'maxThreads',
+      given.maxThreads ?? 64,
+      faultThreads({ faultWorkers, asyncTracking }) + 1,
+      1024,
+    ),
     maxFiles: requireRange('maxFiles', given.maxFiles ?? 1024, 1, 1 << 16),
     maxMappings: requireRange('maxMappings', given.maxMappings ?? 4096, 1, 1 << 16),
     maxTreeNodes: requireRange('maxTreeNodes', given.maxTreeNodes ?? 1 << 18, 1, 1 << 24),
@@ -208,6 +231,7 @@ export function resolveConfig(options: unknown): MountConfig {
     treeNodeBits: requireRange('treeNodeBits', given.treeNodeBits ?? 6, 2, 6),
     waitBuckets,
     faultAround: requirePowerOfTwo('faultAround', given.faultAround ?? 1, Page.PmdPages),
+    asyncTracking,
     hugePages: requireBoolean('hugePages', given.hugePages ?? true),
     flavour: requireOneOf('flavour', given.flavour ?? 'ext4', ['ext4', 'xfs']),
     locking: resolveLocking(given.locking),
@@ -215,7 +239,7 @@ export function resolveConfig(options: unknown): MountConfig {
     mediaLatency: requireRange('mediaLatency', given.mediaLatency ?? 0, 0, MEDIA_LATENCY_MAX, 'microseconds'),
     watchdogMs: requireSeconds('watchdog', given.watchdog ?? 5) * 1000,
     maxTraceRecords: requirePowerOfTwo('maxTraceRecords', given.maxTraceRecords ?? 1 << 14),
-    traced: requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced',
+    traced,
     storeLogBytes: requireRange(
       'storeLogSize',
       requireSize('storeLogSize', given.storeLogSize ?? '1GiB'),
@@ -249,6 +273,26 @@ function rulesOfEnvironment(): ResolvedRule[] | undefined {
 function resolveLocking(given: unknown): LockingName {
   if (given !== undefined) return requireOneOf('locking', given, LOCKING_NAMES)
   return requireOneOf('FAULTLINE_LOCKING', process.env['FAULTLINE_LOCKING'] ?? 'entry', LOCKING_NAMES)
+}
+
+/** Threads that serve faults: mappings that are tracked asynchronously have as many of their own. */
+export function faultThreads({
+  faultWorkers,
+  asyncTracking,
+}: Pick<MountConfig, 'faultWorkers' | 'asyncTracking'>): number {
+  return asyncTracking ? 2 * faultWorkers : faultWorkers
+}
+
+/** What the environment asks for is asked of mounts that can have it. */
+function resolveTracking(given: unknown, traced: boolean, colocated: boolean): boolean {
+  const isDefault = given === undefined
+  const name = isDefault ? 'FAULTLINE_DIRTY_TRACKING' : 'dirtyTracking'
+  const wanted = isDefault ? (process.env[name] ?? 'sync') : given
+  const isAsync = requireOneOf(name, wanted, DIRTY_TRACKINGS) === 'async'
+  if (!isAsync || isDefault) return isAsync && !traced && !colocated
+  if (traced) throw new RangeError("dirtyTracking must be 'sync' with stores: 'traced', which sees each store itself")
+  if (colocated) throw new RangeError("dirtyTracking must be 'sync' with placement: 'colocate', which has one worker")
+  return true
 }
 
 function requireSeconds(name: string, value: unknown): number {

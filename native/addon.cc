@@ -14,6 +14,7 @@
 #include "tracer.h"
 #include "uffd.h"
 #include "uffd_resolve.h"
+#include "written_pages.h"
 
 /**
  * The addon: mechanism only, typed for JS in lib/binding/addon.ts. No threads, no queues, no policy.
@@ -45,6 +46,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(userfaultfdFeatures),
     FUNCTION(probeUserfaultfd),
     FUNCTION(openUserfaultfd),
+    FUNCTION(openAsyncUserfaultfd),
     FUNCTION(registerRange),
     FUNCTION(unregisterRange),
     FUNCTION(createEvent),
@@ -62,6 +64,7 @@ constexpr Function kFunctions[] = {
 
     FUNCTION(serveFromHere),
     FUNCTION(ownCache),
+    FUNCTION(ownUserfaultfd),
 
     FUNCTION(createMemfd),
     FUNCTION(mapFile),
@@ -73,6 +76,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(dropPages),
     FUNCTION(residentPages),
     FUNCTION(pageTableEntries),
+    FUNCTION(writtenPages),
     FUNCTION(createArrayBuffer),
     FUNCTION(detachArrayBuffer),
     FUNCTION(addressOf),

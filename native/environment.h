@@ -1,8 +1,10 @@
 #pragma once
 
+#include <fcntl.h>
 #include <napi.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <vector>
 
@@ -21,6 +23,12 @@ struct Environment {
 
   ~Environment() {
     if (pagemap != -1) close(pagemap);
+  }
+
+  /** Return: the descriptor or -errno. */
+  int openPagemap() {
+    if (pagemap == -1) pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    return pagemap == -1 ? -errno : pagemap;
   }
 
   static Environment* of(napi_env env) { return Napi::Env(env).GetInstanceData<Environment>(); }

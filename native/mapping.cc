@@ -191,10 +191,8 @@ napi_value pageTableEntries(napi_env env, napi_callback_info info) {
   const AddressRange range = args.range(0, 1);
   const View<uint8_t> out = args.uint8s(2, range.pages());
   if (!args.ok()) return nullptr;
-  Environment* environment = Environment::of(env);
-  if (environment->pagemap == -1) environment->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (environment->pagemap == -1) return toJs(env, -errno);
-  return toJs(env, readPagemap(environment->pagemap, range, out.data));
+  const int pagemap = Environment::of(env)->openPagemap();
+  return toJs(env, pagemap < 0 ? pagemap : readPagemap(pagemap, range, out.data));
 }
 
 napi_value createArrayBuffer(napi_env env, napi_callback_info info) {

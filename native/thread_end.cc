@@ -20,7 +20,7 @@
  * then. So nobody answers faults any more, and other threads may sleep in one.
  *
  * Then, for each mount of the environment that is not closed: its state becomes Dead; its caches are cut to nothing, so
- * that every access is past EOF; its userfaultfd is replaced, which wakes who sleeps in a fault to meet SIGBUS; and
+ * that every access is past EOF; its userfaultfds are replaced, which wakes who sleeps in a fault to meet SIGBUS; and
  * when nobody else uses the mount the pool is unlocked. Descriptors keep their numbers: who still closes them closes
  * nothing of others.
  *
@@ -41,13 +41,20 @@ struct Service {
   int32_t dead;
   int32_t closed;
   std::set<int> caches;
+  /** Besides the one it is known by. */
+  std::set<int> userfaultfds;
 };
 
 std::mutex mutex;
-/** By userfaultfd. Never destroyed: environments end after static destructors may have run. */
+/** By its first userfaultfd. Never destroyed: environments end after static destructors may have run. */
 auto& services = *new std::map<int, Service>;
 /** Environments with a clean-up hook of ours. */
 auto& watched = *new std::set<napi_env>;
+
+/** Closes the file behind a descriptor and keeps its number taken. */
+void replace(int fd, int placeholder) {
+  if (placeholder != -1) dup3(placeholder, fd, O_CLOEXEC);
+}
 
 void endService(int uffd, const Service& service) {
   if (service.state->load() == service.closed) return;
@@ -57,10 +64,9 @@ void endService(int uffd, const Service& service) {
     if (ftruncate(cache, 0) == -1) continue;
   }
   const int placeholder = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (placeholder != -1) {
-    dup3(placeholder, uffd, O_CLOEXEC);
-    close(placeholder);
-  }
+  replace(uffd, placeholder);
+  for (const int other : service.userfaultfds) replace(other, placeholder);
+  if (placeholder != -1) close(placeholder);
   if (service.users->load() <= 1) flock(service.lock, LOCK_UN);
 }
 
@@ -82,7 +88,10 @@ void environmentEnds(void* env) {
 int closeOwned(int fd) {
   const std::lock_guard<std::mutex> guard(mutex);
   services.erase(fd);
-  for (auto& [uffd, service] : services) service.caches.erase(fd);
+  for (auto& [uffd, service] : services) {
+    service.caches.erase(fd);
+    service.userfaultfds.erase(fd);
+  }
   return close(fd);
 }
 
@@ -101,7 +110,7 @@ napi_value serveFromHere(napi_env env, napi_callback_info info) {
   const std::lock_guard<std::mutex> guard(mutex);
   if (watched.insert(env).second) napi_add_env_cleanup_hook(env, environmentEnds, env);
   const auto word = [&words](size_t at) { return reinterpret_cast<std::atomic<int32_t>*>(words.data + at); };
-  services[uffd] = {env, lock, word(state), word(users), live, dead, closed, {}};
+  services[uffd] = {env, lock, word(state), word(users), live, dead, closed, {}, {}};
   return undefined(env);
 }
 
@@ -113,6 +122,17 @@ napi_value ownCache(napi_env env, napi_callback_info info) {
   const std::lock_guard<std::mutex> guard(mutex);
   const auto service = services.find(uffd);
   if (service != services.end()) service->second.caches.insert(cache);
+  return undefined(env);
+}
+
+napi_value ownUserfaultfd(napi_env env, napi_callback_info info) {
+  Args args(env, info, "ownUserfaultfd");
+  const int uffd = args.integer(0);
+  const int other = args.integer(1);
+  if (!args.ok()) return nullptr;
+  const std::lock_guard<std::mutex> guard(mutex);
+  const auto service = services.find(uffd);
+  if (service != services.end()) service->second.userfaultfds.insert(other);
   return undefined(env);
 }
 

@@ -9,5 +9,6 @@ int closeOwned(int fd);
 
 napi_value serveFromHere(napi_env env, napi_callback_info info);
 napi_value ownCache(napi_env env, napi_callback_info info);
+napi_value ownUserfaultfd(napi_env env, napi_callback_info info);
 
 }  // namespace faultline

@@ -113,11 +113,12 @@ napi_value describe(napi_env env, int fd, const Way& way, uint64_t features) {
   return result;
 }
 
-napi_value openWith(napi_env env, const Way& way, uint64_t available) {
-  uint64_t wanted = 0;
+/** extra: features needed besides those that always are. */
+napi_value openWith(napi_env env, const Way& way, uint64_t available, uint64_t extra) {
+  uint64_t wanted = extra;
   for (const Feature& feature : kFeatures) {
     const bool there = (available & feature.bit) != 0;
-    if (!there && feature.needed) {
+    if (!there && (feature.needed || (extra & feature.bit) != 0)) {
       return throwSysError(env, ENOTSUP, "UFFDIO_API",
                            std::string("userfaultfd feature ") + feature.name + " needs Linux " + feature.since);
     }
@@ -131,6 +132,18 @@ napi_value openWith(napi_env env, const Way& way, uint64_t available) {
     return throwSysError(env, error, "UFFDIO_API");
   }
   return describe(env, fd, way, available);
+}
+
+napi_value openFirstWay(napi_env env, uint64_t extra) {
+  std::string tried;
+  int error = 0;
+  for (const Way& way : kWays) {
+    uint64_t available = 0;
+    error = availableFeatures(way, &available);
+    if (error == 0) return openWith(env, way, available, extra);
+    tried += (tried.empty() ? "tried " : ", ") + std::string(way.name) + " (" + errnoName(error) + ")";
+  }
+  return throwSysError(env, error, "userfaultfd", tried);
 }
 
 }  // namespace
@@ -166,15 +179,12 @@ napi_value probeUserfaultfd(napi_env env, napi_callback_info) {
 }
 
 napi_value openUserfaultfd(napi_env env, napi_callback_info) {
-  std::string tried;
-  int error = 0;
-  for (const Way& way : kWays) {
-    uint64_t available = 0;
-    error = availableFeatures(way, &available);
-    if (error == 0) return openWith(env, way, available);
-    tried += (tried.empty() ? "tried " : ", ") + std::string(way.name) + " (" + errnoName(error) + ")";
-  }
-  return throwSysError(env, error, "userfaultfd", tried);
+  return openFirstWay(env, 0);
+}
+
+/** Stores to what it protects lift the protection and tell nobody; pages that are not there are faults all the same. */
+napi_value openAsyncUserfaultfd(napi_env env, napi_callback_info) {
+  return openFirstWay(env, kFeatureWpAsync);
 }
 
 napi_value registerRange(napi_env env, napi_callback_info info) {

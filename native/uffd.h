@@ -8,6 +8,7 @@ namespace faultline {
 napi_value userfaultfdFeatures(napi_env env, napi_callback_info info);
 napi_value probeUserfaultfd(napi_env env, napi_callback_info info);
 napi_value openUserfaultfd(napi_env env, napi_callback_info info);
+napi_value openAsyncUserfaultfd(napi_env env, napi_callback_info info);
 napi_value registerRange(napi_env env, napi_callback_info info);
 napi_value unregisterRange(napi_env env, napi_callback_info info);
 napi_value createEvent(napi_env env, napi_callback_info info);

@@ -85,6 +85,8 @@ export interface Addon {
   probeUserfaultfd(): UserfaultfdAttempt[]
   /** First way that works, API handshake done with the features it needs. Throws the last error when none does. */
   openUserfaultfd(): Userfaultfd
+  /** With WP_ASYNC besides: a store to a protected page lifts the protection and is no event. ENOTSUP without it. */
+  openAsyncUserfaultfd(): Userfaultfd
   /** modes: bits constants.UFFD_REGISTER_MODE_*. Return: the ioctl bit mask of the range. */
   registerRange(uffd: number, address: number, length: number, modes: number): number
   unregisterRange(uffd: number, address: number, length: number): void
@@ -149,6 +151,8 @@ export interface Addon {
   ): void
   /** A memfd of the mount with this userfaultfd; until it is closed. */
   ownCache(uffd: number, cache: number): void
+  /** A further userfaultfd of that mount, which lets go of everyone too; until it is closed. */
+  ownUserfaultfd(uffd: number, other: number): void
 
   // mapping.cc
   /** A memfd of `size` bytes, close-on-exec, mode 0600, sealed against exec and further seals but not against size. */
@@ -170,6 +174,14 @@ export interface Addon {
   residentPages(address: number, length: number, out: Uint8Array): Errno
   /** pagemap of this process: 0 absent, PTE_FILE, PTE_ANON; | PTE_WP when uffd write-protected. One byte a page. */
   pageTableEntries(address: number, length: number, out: Uint8Array): Errno
+  // written_pages.cc
+  /**
+   * PAGEMAP_SCAN (Linux 6.7): pages without write protection, in memory of an asynchronous userfaultfd. Besides pages
+   * stored to since they were protected these are pages that were never mapped, and pages that were dropped after a
+   * store; one that was protected when it was dropped is not among them. out: pairs of first address and end.
+   * Return: how many pairs; as many as fit: look again from the last end. -ENOTTY on older kernels.
+   */
+  writtenPages(address: number, length: number, out: Float64Array): Errno
   /** An external ArrayBuffer over the range. It does not own the range. */
   createArrayBuffer(address: number, length: number): ArrayBuffer
   /** Detach: every view becomes length 0. No-op when already detached. */

@@ -94,7 +94,7 @@ function kernelModeRow(working: UserfaultfdAttempt): Capability {
 /** What is lost without a feature that is not needed. */
 const LOSS: Readonly<Record<string, string>> = {
   EXACT_ADDRESS: 'nothing: faults are handled by page',
-  WP_ASYNC: 'no dirty tracking by the kernel itself (first store to a clean page costs a fault)',
+  WP_ASYNC: "mount option dirtyTracking: 'async' (first stores to clean pages without a fault)",
   MOVE: 'nothing today: pages are not moved',
 }
 

@@ -20,7 +20,8 @@ import type { Kernel } from './kernel.js'
 
 /** How many pages, aligned to as many, a fault of this access may map: what its range lock must cover. */
 export function windowOf(kernel: Kernel, vma: number, write: boolean): number {
-  if (kernel.faultAround === 1 || write) return 1
+  // Of neighbours nobody would ask whether they may have been stored to.
+  if (kernel.faultAround === 1 || write || kernel.vmas.isAsync(vma)) return 1
   return (kernel.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 ? 1 : kernel.faultAround
 }
 

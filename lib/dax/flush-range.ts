@@ -8,6 +8,7 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Cursor } from '../tree/cursor.js'
 import { Mark } from '../tree/root.js'
 import { nextKnownBad } from './bad-blocks.js'
+import { collectStores } from './collect-stores.js'
 import { lockPages, rootOf, unlockPages } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
 
@@ -29,6 +30,7 @@ export function flushRange(kernel: Kernel, inode: number, offset: number, length
   const first = Math.floor(offset / Page.Size)
   const last = Math.floor((offset + length - 1) / Page.Size)
   kernel.locking.beginFlush(kernel, inode, first, last)
+  collectStores(kernel, inode, first, last)
   let flushed = 0
   for (let page = nextDirtyPage(kernel, inode, first, last); page >= 0;) {
     const start = Math.max(offset, page * Page.Size)

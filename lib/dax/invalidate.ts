@@ -2,8 +2,9 @@
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { Wake } from '../sync/wait-table.js'
 import { Cursor } from '../tree/cursor.js'
-import { type Entry, NULL_ENTRY, isLocked, orderOf } from '../tree/entry.js'
+import { type Entry, NULL_ENTRY, isData, isLocked, orderOf } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
+import { hasAsyncMappings } from './collect-stores.js'
 import {
   getUnlockedEntry,
   lockPages,
@@ -40,7 +41,8 @@ export function deleteEntries(kernel: Kernel, inode: number, first: number, last
 
 /**
  * Remove the clean entries that overlap pages [first, last] and unmap the range once (invalidate_inode_pages2_range;
- * T13, K81). Entries that are DIRTY or TOWRITE stay: the same page may hold stores no sync has written yet (K106, B9).
+ * T13, K81). Entries that are DIRTY or TOWRITE, or may be without anybody knowing (collect-stores.ts), stay: the same
+ * page may hold stores no sync has written yet (K106, B9).
  * Entries go before mappings: the other way round a fault could map the old page again in between.
  *
  * Context: i_rwsem held exclusively; takes i_pages; may sleep.
@@ -82,6 +84,8 @@ export function waitForEntry(kernel: Kernel, inode: number, index: number): void
 function removeEntries(kernel: Kernel, inode: number, first: number, last: number, cleanOnly: boolean): number {
   const root = rootOf(kernel, inode)
   const cursor = new Cursor()
+  // Nobody may know yet that it is dirty.
+  const keepsData = cleanOnly && hasAsyncMappings(kernel, inode)
   let removed = 0
   lockPages(kernel, inode)
   for (let from = first; from <= last && kernel.tree.next(root, from, last, cursor);) {
@@ -95,8 +99,8 @@ function removeEntries(kernel: Kernel, inode: number, first: number, last: numbe
     from = index + (1 << order)
     const event = cleanOnly ? Trace.InvalidateMappingEntry : Trace.DeleteMappingEntry
     traceFile(kernel, event, inode, Math.max(first, index))
-    if (cleanOnly && isDirty(kernel, root, index)) continue
     const { entry } = cursor
+    if (cleanOnly && (isDirty(kernel, root, index) || (keepsData && isData(entry)))) continue
     kernel.tree.store(root, index, order, NULL_ENTRY)
     disassociate(kernel, entry)
     // Everyone: the woken find nothing and pass nothing on (K15, B24).

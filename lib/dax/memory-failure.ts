@@ -32,6 +32,7 @@ import { type Entry, NULL_ENTRY, isData, isLocked, orderOf, pfnOf } from '../tre
 import { lockEntry, lockPages, rootOf, startOf, unlockEntry, unlockPages, waitEntryUnlocked } from './grab-entry.js'
 import type { Kernel } from './kernel.js'
 import { noteBadBlocks } from './bad-blocks.js'
+import { collectStores } from './collect-stores.js'
 import { traceFailure } from './trace.js'
 
 /** A page found by its number, with the entry that maps it locked. Filled by lockPage. */
@@ -149,11 +150,14 @@ export function memoryFailure(kernel: Kernel, pfn: number, range = new FailedRan
 }
 
 /**
- * Take what a locked entry covers out of every mapping.
+ * Take what a locked entry covers out of every mapping, because of page `index`.
  * Context: entry locked. Return: 0 or -errno of the host.
  */
 export function unmapEntry(kernel: Kernel, inode: number, index: number, entry: Entry): Errno {
-  return kernel.pageTable.unmapPages(inode, startOf(index, entry), 1 << orderOf(entry))
+  const error = kernel.pageTable.unmapPages(inode, startOf(index, entry), 1 << orderOf(entry))
+  // Unmapped, so no store is still to come; locked, so nobody has asked for the page and found it bad.
+  collectStores(kernel, inode, index, index, true)
+  return error
 }
 
 /** Is this an entry that maps page `pgoff` of its file to `pfn`? */

@@ -16,6 +16,7 @@ import { Counter, FaultKind } from '../stats.js'
 import { FaultResult, Trace } from '../trace/tracepoints.js'
 import { type Entry, errnoOf, isData, isErrorEntry } from '../tree/entry.js'
 import { HugeExtent, findHugeExtent, lookupBlock } from './blocks.js'
+import { mayHaveStores, noteStores } from './collect-stores.js'
 import { FALLBACK, type Fault, WOULD_BLOCK } from './fault-context.js'
 import { grabHugeEntry, unlockEntry } from './grab-entry.js'
 import { insertEntry, insertHole } from './insert-entry.js'
@@ -64,9 +65,11 @@ function serveLocked(kernel: Kernel, fault: Fault, start: number, entry: Entry):
   const { inode, write } = fault
   const error = findHugeExtent(kernel, inode, start, write, extent)
   const whole = error >= 0 && extent.pages === Page.PmdPages
-  if (whole && extent.state !== BlockState.Written) return loadHole(kernel, fault, start, entry)
+  const hole = whole && extent.state !== BlockState.Written
+  // A zero page in a mapping that is tracked asynchronously could be stored to: its blocks are allocated, by 4 KiB.
+  if (hole && !kernel.vmas.isAsync(fault.vma)) return loadHole(kernel, fault, start, entry)
   const aligned = extent.pfn % Page.PmdPages === 0
-  if (!whole || !aligned || kernel.pfns.anyPoisoned(extent.pfn, Page.PmdPages)) {
+  if (!whole || hole || !aligned || kernel.pfns.anyPoisoned(extent.pfn, Page.PmdPages)) {
     // What stays behind is an empty entry, which the next fault recycles (K7).
     unlockEntry(kernel, inode, start, entry)
     return fallBack(kernel, fault)
@@ -101,7 +104,8 @@ function mapData(kernel: Kernel, fault: Fault, start: number, entry: Entry, pfn:
     kernel.pageTable.failPage(vma, fault.pgoff)
     return FaultKind.Failed
   }
-  const now = insertEntry(kernel, inode, start, entry, pfn, write)
+  const dirty = write || (isData(entry) && mayHaveStores(kernel, fault, start, Page.PmdPages))
+  const now = insertEntry(kernel, inode, start, entry, pfn, dirty)
   setSlot(kernel, vma, fault.address, write ? SlotState.HugeWrite : SlotState.HugeRead)
   const error = kernel.pageTable.mapHuge(vma, fault.pgoff, source, write)
   return finish(kernel, fault, start, now, error, kind, false)
@@ -154,6 +158,7 @@ export function fillIn(kernel: Kernel, fault: Fault, slot: SlotState): number {
   const pfn = lookupBlock(kernel, inode, pgoff)
   const writable = slot === SlotState.HugeWrite
   const upgrade = writable && fault.mkwrite
+  if (!writable && mayHaveStores(kernel, fault, pgoff, start + Page.PmdPages - pgoff)) noteStores(kernel, inode, start)
   const error = upgrade
     ? kernel.pageTable.makeWritable(vma, pgoff)
     : kernel.pageTable.mapPiece(vma, pgoff, pfn === 0 ? PageSource.Zero : PageSource.Media, fault.cached, writable)

@@ -9,6 +9,8 @@
  *   store, shared        allocate, unmap zero pages,     the page, writable, DIRTY
  *                        map writable, DIRTY (T6)        (present and protected: pfn_mkwrite, K60)
  *   store, private       anonymous copy (of zeroes)      anonymous copy: no change of the entry (1.5 step 7a)
+ *
+ * In a mapping that is tracked asynchronously a load of a hole is a store (collect-stores.ts).
  */
 import { ErrorNumber, type Errno } from '../errors.js'
 import { BlockState } from '../media/block-map.js'
@@ -19,6 +21,7 @@ import { FaultResult, Trace } from '../trace/tracepoints.js'
 import { type Entry, errnoOf, isData, isErrorEntry, isPmd } from '../tree/entry.js'
 import { isBadPage } from './bad-blocks.js'
 import { allocateBlock, lookupBlock } from './blocks.js'
+import { mayHaveStores } from './collect-stores.js'
 import { mapAround } from './fault-around.js'
 import { type Fault, WOULD_BLOCK } from './fault-context.js'
 import { grabEntry, unlockEntry } from './grab-entry.js'
@@ -55,6 +58,9 @@ function readFault(kernel: Kernel, fault: Fault, entry: Entry): number {
   const pfn = lookupBlock(kernel, inode, pgoff)
   let now = entry
   let error: Errno
+  // What is present in such a mapping can be stored to, and no fault would allocate the block then.
+  if (pfn === 0 && kernel.vmas.isAsync(vma)) return writeFault(kernel, fault, entry)
+  let dirty = false
   if (pfn === 0) {
     now = insertHole(kernel, inode, pgoff, entry)
     error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Zero, cached, false)
@@ -62,13 +68,17 @@ function readFault(kernel: Kernel, fault: Fault, entry: Entry): number {
   } else {
     error = isBadPage(kernel, inode, pfn) ? -ErrorNumber.EHWPOISON : 0
     if (error === 0) {
-      now = insertEntry(kernel, inode, pgoff, entry, pfn, false)
+      dirty = isData(entry) && mayHaveStores(kernel, fault, pgoff, 1)
+      now = insertEntry(kernel, inode, pgoff, entry, pfn, dirty)
       const around = cached && kernel.faultAround > 1 && !isPmd(now) && mapAround(kernel, fault)
       if (!around) error = kernel.pageTable.mapPage(vma, pgoff, PageSource.Media, cached, false)
     }
   }
   if (error === -ErrorNumber.EHWPOISON) return failLocked(kernel, fault, now, FaultResult.HwPoison)
-  if (error < 0) return failLocked(kernel, fault, now)
+  if (error < 0) {
+    if (dirty) forgetDirt(kernel, inode, pgoff, now)
+    return failLocked(kernel, fault, now)
+  }
   traceFault(kernel, Trace.PteFaultDone, fault, FaultResult.NoPage)
   unlockEntry(kernel, inode, pgoff, now)
   kernel.threads.count(kernel.self, Counter.MinorFaults, 1)

@@ -7,7 +7,8 @@
  *   clear TOWRITE       a second sync of the page finds the entry locked and must wait for us; it cannot return early
  *   write-protect       in every mapping; a store from here on faults, waits for the entry, and dirties it again
  *   flush lines         what was stored before the protection reaches media
- *   clear DIRTY         only now: cleared earlier, a crash or a store in between would be forgotten
+ *   clear DIRTY         only now: cleared earlier, a crash or a store in between would be forgotten. Not at all when
+ *                       TOWRITE is back: who set it may know of a store that was not flushed (collect-stores.ts)
  *   unlock, wake next
  *
  * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
@@ -41,6 +42,7 @@ import {
   unlockPages,
 } from './grab-entry.js'
 import { mayHaveBadBlocks, nextKnownBad } from './bad-blocks.js'
+import { collectStores } from './collect-stores.js'
 import type { Kernel } from './kernel.js'
 import { Trace } from '../trace/tracepoints.js'
 import { traceFile } from './trace.js'
@@ -72,6 +74,7 @@ export function writebackRange(kernel: Kernel, inode: number, first: number, las
  */
 export function saveRange(kernel: Kernel, inode: number, first: number, last: number, traced = true): Errno {
   const root = rootOf(kernel, inode)
+  collectStores(kernel, inode, first, last)
   lockPages(kernel, inode)
   if (!kernel.tree.isMarked(root, Mark.Dirty) && !kernel.tree.isMarked(root, Mark.ToWrite)) {
     unlockPages(kernel, inode)
@@ -203,7 +206,7 @@ function unlockBatch(kernel: Kernel, inode: number, clean: boolean): void {
   for (let i = 0; i < batch.count; i++) {
     const index = batch.index(i)
     const place = batch.place(i)
-    if (clean) tree.clearMarkAt(root, index, place, Mark.Dirty)
+    if (clean && !tree.getMarkAt(root, index, place, Mark.ToWrite)) tree.clearMarkAt(root, index, place, Mark.Dirty)
     unlockEntryAt(kernel, inode, index, place)
   }
 }

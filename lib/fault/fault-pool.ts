@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { PmemError } from '../errors.js'
+import { faultThreads } from '../config.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { lostWorkers } from './lost-thread.js'
 import { HeaderWord, type Machine, type MachineHandle } from './machine.js'
@@ -22,11 +23,11 @@ const LOST_CHECK_MS = 100
  */
 export function startFaultWorkers(machine: Machine): void {
   const { words, addon, handle } = machine
-  const { faultWorkers } = handle.config
+  const total = faultThreads(handle.config)
   let started = 0
   try {
-    for (; started < faultWorkers; started++) startFaultWorker(handle, started + 1)
-    waitFor(machine, HeaderWord.WorkersReady, faultWorkers, START_TIMEOUT_MS)
+    for (; started < total; started++) startFaultWorker(handle, started + 1)
+    waitFor(machine, HeaderWord.WorkersReady, total, START_TIMEOUT_MS)
   } catch (error) {
     // Who comes up must not be left with descriptors that are closed under it.
     addon.signalEvent(words.load(HeaderWord.StopEvent))
@@ -36,6 +37,13 @@ export function startFaultWorkers(machine: Machine): void {
   }
 }
 
+/** What a fault worker is started with. */
+export interface FaultTask {
+  readonly handle: MachineHandle
+  /** It serves mappings that are tracked asynchronously, else all others. */
+  readonly isAsync: boolean
+}
+
 function noThread(why: string, root: string): PmemError {
   const mend = "raise ulimit -u, ulimit -n or the cgroup's pids.max"
   return new PmemError('EAGAIN', 'mount', `no thread for page faults (${why}): ${mend}`, root)
@@ -43,7 +51,7 @@ function noThread(why: string, root: string): PmemError {
 
 function startFaultWorker(handle: MachineHandle, number: number): void {
   const worker = new Worker(threadFile(), {
-    workerData: handle,
+    workerData: { handle, isAsync: number > handle.config.faultWorkers } satisfies FaultTask,
     name: `faultline fault worker ${number}`,
     // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
     execArgv: [],
@@ -58,7 +66,7 @@ function startFaultWorker(handle: MachineHandle, number: number): void {
 export function stopFaultWorkers(machine: Machine): void {
   const { words, addon, handle } = machine
   addon.signalEvent(words.load(HeaderWord.StopEvent))
-  waitFor(machine, HeaderWord.WorkersGone, handle.config.faultWorkers, STOP_TIMEOUT_MS)
+  waitFor(machine, HeaderWord.WorkersGone, faultThreads(handle.config), STOP_TIMEOUT_MS)
 }
 
 function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: number): void {

@@ -35,6 +35,8 @@ export const enum PortOperation {
 const NO_HALF = -1
 
 export interface FaultPort extends PageResolver {
+  /** The userfaultfd that faults are read from. */
+  readonly uffd: number
   /** Of the last `next`. */
   readonly batch: FaultBatch
   /** Set: the next page that is answered is the last of its batch, and nobody will sleep before `next`. */
@@ -61,7 +63,12 @@ export class MailboxPort implements FaultPort {
   #half: 0 | 1 = 0
 
   /** size: most faults of one batch. */
-  constructor(addon: Addon, uffd: number, stopEvent: number, size: number) {
+  constructor(
+    addon: Addon,
+    readonly uffd: number,
+    stopEvent: number,
+    size: number,
+  ) {
     const length = FaultBatch.lengthFor(size)
     const bytes = (PortWord.Records + 2 * length) * Float64Array.BYTES_PER_ELEMENT
     this.#box = new Float64Array(new SharedArrayBuffer(bytes))

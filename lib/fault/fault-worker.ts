@@ -12,7 +12,8 @@ import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 import { addon } from '../binding/load.js'
 import { PAGE_FAULT } from './call-names.js'
-import { HeaderWord, type Machine, type MachineHandle, MachineState, markDead, openMachine } from './machine.js'
+import type { FaultTask } from './fault-pool.js'
+import { HeaderWord, type Machine, MachineState, markDead, openMachine } from './machine.js'
 import { ThreadWord } from '../sync/threads.js'
 import { Page } from '../constants.js'
 import { Colocation } from './colocation.js'
@@ -39,9 +40,9 @@ class FaultWorker {
   /** Nobody but us can run: who is woken in the middle of a batch only takes the CPU from the rest of it. */
   readonly #isAlone: boolean
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, isAsync: boolean) {
     this.#machine = machine
-    this.#uffd = machine.words.load(HeaderWord.Uffd)
+    this.#uffd = machine.words.load(isAsync ? HeaderWord.AsyncUffd : HeaderWord.Uffd)
     const stop = machine.words.load(HeaderWord.StopEvent)
     const { placement, faultBatch, traced } = machine.handle.config
     const Port = traced ? AddonPort : MailboxPort
@@ -132,4 +133,5 @@ class FaultWorker {
   }
 }
 
-new FaultWorker(openMachine(addon, workerData as MachineHandle)).run()
+const task = workerData as FaultTask
+new FaultWorker(openMachine(addon, task.handle), task.isAsync).run()

@@ -101,6 +101,8 @@ export const enum HeaderWord {
   Handle = 92,
   /** Wake-ups of sleepers on an entry until one is lost on purpose; 0: never. */
   WakeFuse = 93,
+  /** The userfaultfd of mappings tracked asynchronously (mount option dirtyTracking); -1: there is none. */
+  AsyncUffd = 94,
   Size = 96,
 }
 
@@ -174,6 +176,7 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   new PfnAllocator(words, layout.pfns, config.capacityPages).initialise()
   new ExtentPool(words, layout.extents, config.maxExtents).initialise()
   new NodePool(words, layout.nodes, config.maxTreeNodes, config.treeNodeBits).initialise()
+  words.set(HeaderWord.AsyncUffd, -1)
   words.set(HeaderWord.FaultFuse, config.throwAtFault)
   words.set(HeaderWord.WakeFuse, config.loseWakeAt)
   if (config.inject !== undefined) new Injector(words, layout.injector, () => '').setRules(config.inject)
@@ -248,7 +251,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const pool = words.load(HeaderWord.PoolDirectory)
   const plainMedia = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
   const media: Media = injector === undefined ? plainMedia : new InjectedMedia(plainMedia, injector, inodes)
-  const uffd = words.load(HeaderWord.Uffd)
+  const uffds = { sync: words.load(HeaderWord.Uffd), async: words.load(HeaderWord.AsyncUffd) }
   const zeroes = getNumber(words, HeaderWord.Zeroes)
   const log = getNumber(words, HeaderWord.StoreLog)
   const stores = log === 0 ? undefined : new StoreTrace(addon, words, HeaderWord.StoreRecording, log, self)
@@ -277,7 +280,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
     unfenced: new ExtentTree(words, extentPool, true),
     pfns,
     pending: new PendingLines(words, layout.pending, config.maxPendingLines, threads, inodes, media),
-    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffd, zeroes, slots, media, config.mediaLatency),
+    pageTable: new UffdPageTable(addon, words, inodes, vmas, uffds, zeroes, slots, media, config.mediaLatency),
     media,
     locking: LOCKING_POLICIES[config.locking],
     extentPool,

@@ -26,7 +26,7 @@ export interface PageResolver {
 export class AddonResolver implements PageResolver {
   constructor(
     protected readonly addon: Addon,
-    protected readonly uffd: number,
+    readonly uffd: number,
   ) {}
 
   copyPage(address: number, from: number, mode: number): Errno {

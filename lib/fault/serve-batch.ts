@@ -36,14 +36,14 @@ export function serveBatch(
     const isLast = i === count - 1
     port.readAhead = readAhead && blocked === 0 && isLast
     port.holdWake = holdWakes && !patient && !isLast
-    batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, batch, i, patient)
+    batch.kinds[i] = isRepeated(batch, i) ? FaultKind.Stale : serveOne(machine, port, i, patient)
     if (batch.kinds[i] === WOULD_BLOCK) blocked++
   }
   port.readAhead = false
   port.wakeHeld()
   for (let i = 0; blocked > 0 && i < count; i++) {
     if (batch.kinds[i] !== WOULD_BLOCK) continue
-    batch.kinds[i] = serveOne(machine, batch, i, true)
+    batch.kinds[i] = serveOne(machine, port, i, true)
     machine.threads.count(machine.self, Counter.FaultsRetried, 1)
     blocked--
   }
@@ -64,13 +64,15 @@ export function timeBatch(machine: Machine, batch: FaultBatch, count: number, el
   }
 }
 
-function serveOne(machine: Machine, batch: FaultBatch, i: number, maySleep: boolean): number {
+function serveOne(machine: Machine, { batch, uffd }: FaultPort, i: number, maySleep: boolean): number {
   burnFuse(machine)
   const address = batch.address(i)
   const vma = machine.vmas.acquire(address)
-  if (vma === 0) {
+  const replaced = vma !== 0 && machine.pageTable.uffdOf(vma) !== uffd
+  if (replaced) machine.vmas.unuse(vma)
+  if (vma === 0 || replaced) {
     // Unmapped meanwhile. The sleeper must be told, or it sleeps for ever; the host kernel has the last word.
-    machine.addon.wakeRange(machine.words.load(HeaderWord.Uffd), address - (address % Page.Size), Page.Size)
+    machine.addon.wakeRange(uffd, address - (address % Page.Size), Page.Size)
     return FaultKind.Stale
   }
   const index = Math.floor((address - machine.vmas.addressOf(vma)) / Page.Size)

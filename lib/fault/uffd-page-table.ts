@@ -33,6 +33,16 @@ const enum Pte {
 }
 
 const SCAN_PAGES = 512
+/** Runs of written pages fetched at a time. */
+const WRITTEN_RUNS = 1024
+/** Absent, and protected when it went: what pageTableEntries says of a marker. */
+const MARKER = 4
+
+export interface Userfaultfds {
+  readonly sync: number
+  /** That of mappings tracked asynchronously; -1: the mount has none. */
+  readonly async: number
+}
 
 export class UffdPageTable implements PageTable {
   readonly #pause = new Pause()
@@ -41,13 +51,14 @@ export class UffdPageTable implements PageTable {
   resolver: PageResolver
   readonly #extent = new Float64Array(2)
   readonly #window: FillWindow
+  readonly #written = new Float64Array(2 * WRITTEN_RUNS)
 
   constructor(
     private readonly addon: Addon,
     private readonly words: SharedWords,
     private readonly inodes: InodeTable,
     private readonly vmas: VmaTable,
-    private readonly uffd: number,
+    private readonly uffds: Userfaultfds,
     /** Address of 2 MiB of zeroes. */
     private readonly zeroes: number,
     private readonly slots: Slots,
@@ -55,7 +66,7 @@ export class UffdPageTable implements PageTable {
     /** Microseconds that a fill from media takes on top: the mount option mediaLatency. */
     private readonly latency: number,
   ) {
-    this.resolver = new AddonResolver(addon, uffd)
+    this.resolver = new AddonResolver(addon, uffds.sync)
     this.#window = new FillWindow(addon)
   }
 
@@ -74,9 +85,14 @@ export class UffdPageTable implements PageTable {
     return this.#settle(error, address)
   }
 
+  /** The userfaultfd that a mapping is registered with: its faults arrive there, and are woken there. */
+  uffdOf(vma: number): number {
+    return (this.vmas.flagsOf(vma) & VmaFlag.Async) === 0 ? this.uffds.sync : this.uffds.async
+  }
+
   mapCached(vma: number, pgoff: number, count: number): number {
     const address = this.vmas.addressOfPage(vma, pgoff)
-    return this.addon.resolveContinue(this.uffd, address, count * Page.Size, Resolve.Wp)
+    return this.addon.resolveContinue(this.uffdOf(vma), address, count * Page.Size, Resolve.Wp)
   }
 
   mapPiece(vma: number, pgoff: number, source: PageSource, cached: boolean, writable: boolean): Errno {
@@ -131,8 +147,9 @@ export class UffdPageTable implements PageTable {
       if (source === PageSource.Zero) this.mapPiece(vma, pgoff, source, false, writable)
       return this.#wake(address, Page.PmdSize)
     }
-    if (writable) this.addon.writeProtect(this.uffd, address, Page.PmdSize, Protect.Off)
-    const done = this.addon.resolveContinue(this.uffd, address, Page.PmdSize, mode)
+    const uffd = this.uffdOf(vma)
+    if (writable) this.addon.writeProtect(uffd, address, Page.PmdSize, Protect.Off)
+    const done = this.addon.resolveContinue(uffd, address, Page.PmdSize, mode)
     // What cannot be copied in one go is mapped page by page on touch, and fails there.
     if (isAbsent(done)) this.#copyRun(vma, start, Page.PmdSize, source, mode)
     return this.#wake(address, Page.PmdSize)
@@ -148,13 +165,15 @@ export class UffdPageTable implements PageTable {
     const length = pages * Page.Size
     const mode = writable ? 0 : Resolve.Wp
     const done = cached ? -ErrorNumber.EEXIST : this.#copyRun(vma, pgoff, length, source, mode)
-    return done === -ErrorNumber.EEXIST ? this.addon.resolveContinue(this.uffd, address, length, mode) : done
+    return done === -ErrorNumber.EEXIST ? this.addon.resolveContinue(this.uffdOf(vma), address, length, mode) : done
   }
 
   #copyRun(vma: number, pgoff: number, length: number, source: PageSource, mode: number): number {
     const isHole = source === PageSource.Zero || this.#isHostHole(vma, pgoff, length)
     const from = isHole ? this.zeroes : this.#sourceAddress(vma, pgoff, source, length)
-    return this.#copyRange(this.vmas.addressOfPage(vma, pgoff), from, length, mode)
+    if (from < 0) return from
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    return failedSource(this.addon.resolveCopy(this.uffdOf(vma), address, from, length, mode))
   }
 
   /**
@@ -206,7 +225,7 @@ export class UffdPageTable implements PageTable {
     return this.#forEachMapping(inode, first, end - first, (vma) => {
       if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
       const [address, pgoff, pages] = [this.vmas.addressOf(vma), this.vmas.pgoffOf(vma), this.vmas.pagesOf(vma)]
-      return this.addon.writeProtectRuns(this.uffd, address, pgoff, pages, runs.words, runs.count, Protect.On)
+      return this.addon.writeProtectRuns(this.uffdOf(vma), address, pgoff, pages, runs.words, runs.count, Protect.On)
     })
   }
 
@@ -214,14 +233,52 @@ export class UffdPageTable implements PageTable {
     return this.#forEachMapping(inode, pgoff, count, (vma, address, length) => {
       if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) return 0
       this.slots.protectHuge(address, length)
-      return this.addon.writeProtect(this.uffd, address, length, Protect.On)
+      return this.addon.writeProtect(this.uffdOf(vma), address, length, Protect.On)
     })
   }
 
   failPage(vma: number, pgoff: number): Errno {
     const address = this.vmas.addressOfPage(vma, pgoff)
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0) this.slots.noteFailed(address)
-    return poisonPage(this.addon, this.uffd, address, this.#entryAt(address) === Pte.Anonymous)
+    return poisonPage(this.addon, this.uffdOf(vma), address, this.#entryAt(address) === Pte.Anonymous)
+  }
+
+  /**
+   * Context: takes the file's Mmap mutex over the scan, and visits without it. A scan that fails, which only a host
+   * without memory has a reason for, has seen everything.
+   */
+  collectWritten(inode: number, first: number, last: number, visit: (first: number, pages: number) => void): void {
+    const runs: number[] = []
+    this.#forEachMapping(inode, first, last - first + 1, (vma, address, length) => {
+      if ((this.vmas.flagsOf(vma) & VmaFlag.Async) !== 0) this.#scanWritten(vma, address, length, runs)
+      return 0
+    })
+    for (let i = 0; i < runs.length; i += 2) visit(runs[i] as number, runs[i + 1] as number)
+  }
+
+  #scanWritten(vma: number, address: number, length: number, runs: number[]): void {
+    const base = this.vmas.addressOfPage(vma, 0)
+    const end = address + length
+    for (let at = address; at < end;) {
+      const count = this.addon.writtenPages(at, end - at, this.#written)
+      if (count < 0) {
+        runs.push((at - base) / Page.Size, (end - at) / Page.Size)
+        return
+      }
+      for (let i = 0; i < count; i++) {
+        const from = this.#written[2 * i] as number
+        runs.push((from - base) / Page.Size, ((this.#written[2 * i + 1] as number) - from) / Page.Size)
+      }
+      if (count < WRITTEN_RUNS) return
+      at = this.#written[2 * count - 1] as number
+    }
+  }
+
+  isKnownClean(vma: number, pgoff: number, count: number): boolean {
+    const address = this.vmas.addressOfPage(vma, pgoff)
+    if (this.addon.pageTableEntries(address, count * Page.Size, this.#entries) < 0) return false
+    for (let page = 0; page < count; page++) if (this.#entries[page] !== MARKER) return false
+    return true
   }
 
   retryPage(vma: number, pgoff: number): void {
@@ -323,19 +380,16 @@ export class UffdPageTable implements PageTable {
     return this.#wake(address, Page.Size)
   }
 
+  /** Who sleeps there sleeps on the userfaultfd of the mapping; to ask which it is costs more than to wake nobody. */
   #wake(address: number, length: number): Errno {
-    this.addon.wakeRange(this.uffd, address, length)
+    this.addon.wakeRange(this.uffds.sync, address, length)
+    if (this.uffds.async >= 0) this.addon.wakeRange(this.uffds.async, address, length)
     return 0
   }
 
   #copy(address: number, from: number, mode: number): Errno {
     if (from < 0) return from
     return failedSource(this.resolver.copyPage(address, from, mode))
-  }
-
-  #copyRange(address: number, from: number, length: number, mode: number): Errno {
-    if (from < 0) return from
-    return failedSource(this.addon.resolveCopy(this.uffd, address, from, length, mode))
   }
 
   /** A mapping or page that is gone needs no answer but a wake: the access meets the host kernel's own verdict. */

@@ -29,6 +29,7 @@ import { syncFile } from './sync.js'
 import { WritebackErrors } from './writeback-errors.js'
 import type { SystemCalls } from './system-calls.js'
 import { MapFlag, PROTECTIONS, type Protection } from './vm/abi.js'
+import { vmaAt } from './vm/address-space.js'
 import { vmMmap, vmMunmap } from './vm/map.js'
 
 const MMAP_OPTIONS = ['offset', 'length', 'sharing', 'protection', 'sync', 'populate'] as const
@@ -158,7 +159,7 @@ export class DaxFile implements Disposable {
     if (this.#readOnly && sharing === 'shared' && protection.includes('w')) {
       throw new PmemError('EACCES', 'mmap', 'the file was opened read-only', this.name)
     }
-    const info: MappingInfo = { offset, sharing, protection, sync }
+    const info = { offset, sharing, protection, sync }
     const mapping = this.#run('mmap', (machine) => this.#map(machine, info, length, populate))
     this.#owner.mappingMade(mapping)
     return mapping
@@ -284,18 +285,20 @@ export class DaxFile implements Disposable {
     })
   }
 
-  #map(machine: Machine, info: MappingInfo, length: number, populate: boolean): DaxMapping {
-    const sharing = info.sharing === 'private' ? MapFlag.Private : MapFlag.SharedValidate
-    const flags = sharing | (info.sync ? MapFlag.Sync : 0) | (populate ? MapFlag.Populate : 0)
+  #map(machine: Machine, request: Omit<MappingInfo, 'dirtyTracking'>, length: number, populate: boolean): DaxMapping {
+    const sharing = request.sharing === 'private' ? MapFlag.Private : MapFlag.SharedValidate
+    const flags = sharing | (request.sync ? MapFlag.Sync : 0) | (populate ? MapFlag.Populate : 0)
     const access = this.#readOnly ? 'r' : 'rw'
-    const prot = PROTECTIONS[info.protection]
-    const wanted = { inode: this.#inode, access, offset: info.offset, length, prot, flags } as const
+    const prot = PROTECTIONS[request.protection]
+    const wanted = { inode: this.#inode, access, offset: request.offset, length, prot, flags } as const
     const address = vmMmap(machine, wanted)
     if (address === -ErrorNumber.ENOMEM) {
       const reason = 'no address space left (ulimit -v, vm.max_map_count), or no record (mount option maxMappings)'
       throw new PmemError('ENOMEM', 'mmap', reason, this.name)
     }
     checkResult(address, 'mmap', this.name)
+    const isAsync = machine.vmas.isAsync(vmaAt(machine, address))
+    const info: MappingInfo = { ...request, dirtyTracking: isAsync ? 'async' : 'sync' }
     try {
       return new DaxMapping(this.#owner.calls, this.#inode, this.#errors, address, length, info, (mapping) => {
         this.#owner.mappingGone(mapping)

@@ -9,6 +9,7 @@ import {
   requireSize,
 } from '../args.js'
 import { constants as bufferConstants } from 'node:buffer'
+import type { DirtyTracking } from '../config.js'
 import { Page } from '../constants.js'
 import { flushRange } from '../dax/flush-range.js'
 import { ErrorNumber, PmemError, checkResult } from '../errors.js'
@@ -35,6 +36,8 @@ export interface MappingInfo {
   readonly protection: Protection
   /** MAP_SYNC. */
   readonly sync: boolean
+  /** How first stores through it are noticed (mount option dirtyTracking): 'async' where that was possible. */
+  readonly dirtyTracking: DirtyTracking
 }
 
 export interface MsyncOptions {

@@ -21,6 +21,7 @@ import {
 import { watchMount } from '../fault/watchdog.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
+import { openAsyncTracking } from './async-tracking.js'
 import { warnOfDamagedNotes } from './damaged-notes.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
 import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
@@ -32,7 +33,8 @@ import { type MountHandle, Pmem } from './pmem.js'
  * Context: starts the fault workers and waits for them; the calling thread's event loop is not needed.
  * Errors: TypeError, RangeError for options; EBUSY (mounted already, with the owner's pid), ENOSPC (its files hold more
  * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`);
- * ENOTSUP with the reason where stores cannot be traced (option stores), and without /proc.
+ * ENOTSUP with the reason where stores cannot be traced (option stores), first stores not tracked asynchronously
+ * (option dirtyTracking), and without /proc.
  */
 export function mount(path: string, options?: MountOptions): Pmem {
   requireString('path', path)
@@ -40,6 +42,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
   if (!hasProc()) throw new PmemError('ENOTSUP', 'mount', `/proc is not mounted: ${PROC_REASON}; mend: ${PROC_REMEDY}`)
   const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
   let uffd = -1
+  let asyncUffd = -1
   let stop = -1
   let log = 0
   try {
@@ -62,6 +65,10 @@ export function mount(path: string, options?: MountOptions): Pmem {
       MachineState.Dead,
       MachineState.Closed,
     )
+    if (config.asyncTracking) {
+      asyncUffd = openAsyncTracking(uffd)
+      words.store(HeaderWord.AsyncUffd, asyncUffd)
+    }
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.PmdSize))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     warnShared(pool.root)
@@ -84,6 +91,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
       addon.signalEvent(stop)
       addon.closeFd(stop)
     }
+    if (asyncUffd >= 0) addon.closeFd(asyncUffd)
     if (uffd >= 0) addon.closeFd(uffd)
     closeStoreTrace(addon, log)
     addon.closeFd(pool.lock)

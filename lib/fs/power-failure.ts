@@ -18,6 +18,7 @@
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { rootOf } from '../dax/grab-entry.js'
 import { badRunsOf, loadBadBlocks, nextKnownBad, noteBadBlocks } from '../dax/bad-blocks.js'
+import { collectStores } from '../dax/collect-stores.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
 import { checkResult } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
@@ -78,6 +79,7 @@ export function losePower(machine: Machine, survive: Survival, seed: number): Cr
 
 /** Context: frozen, exclusive range. Pages in order, lines in order: the sequence of draws depends on nothing else. */
 function decideLines(machine: Machine, inode: number, survive: Survival, prng: Prng, tally: Tally): void {
+  collectStores(machine, inode, 0, LAST_INDEX)
   const snapshots = new Map<number, () => number>()
   machine.pending.forEach(inode, (pgoff, line, commit) => snapshots.set(pgoff * Page.LinesPerPage + line, commit))
   for (const pgoff of pagesAtRisk(machine, inode, snapshots)) {

@@ -51,6 +51,7 @@ export function unmount(machine: Machine, sync: boolean): PmemError | undefined 
   for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
   closeStoreTrace(addon, getNumber(words, HeaderWord.StoreLog))
   addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.PmdSize)
+  if (words.load(HeaderWord.AsyncUffd) >= 0) addon.closeFd(words.load(HeaderWord.AsyncUffd))
   for (const word of [HeaderWord.Uffd, HeaderWord.StopEvent, HeaderWord.PoolLock, HeaderWord.PoolDirectory] as const) {
     addon.closeFd(words.load(word))
   }
@@ -104,7 +105,7 @@ export function endService(machine: Machine): void {
   stopFaultWorkers(machine)
   for (let id = 1; id <= vmas.highest; id++) {
     if (words.load(vmas.at(id) + VmaWord.State) !== VmaState.Live) continue
-    addon.wakeRange(words.load(HeaderWord.Uffd), vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)
+    addon.wakeRange(machine.pageTable.uffdOf(id), vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)
   }
 }
 
@@ -112,5 +113,6 @@ export function endService(machine: Machine): void {
 export function abandonAll({ words, addon }: Machine): void {
   if (words.cas(HeaderWord.State, MachineState.Live, MachineState.Closed) === MachineState.Closed) return
   addon.signalEvent(words.load(HeaderWord.StopEvent))
+  if (words.load(HeaderWord.AsyncUffd) >= 0) addon.closeFd(words.load(HeaderWord.AsyncUffd))
   addon.closeFd(words.load(HeaderWord.Uffd))
 }

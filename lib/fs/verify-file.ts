@@ -1,6 +1,7 @@
 /** The checks of one file: its entries, its blocks, and what the cache has of its clean pages. */
 import { BugError } from '../assert.js'
 import { Page } from '../constants.js'
+import { collectStores } from '../dax/collect-stores.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import { lockPages, rootOf, unlockPages } from '../dax/grab-entry.js'
 import type { Machine } from '../fault/machine.js'
@@ -121,6 +122,7 @@ function verifyBlocks(machine: Machine, inode: number): number {
 function verifyCleanPages(machine: Machine, inode: number): number {
   const { inodes, addon } = machine
   const pages = inodes.pagesOf(inode)
+  collectStores(machine, inode, 0, LAST_INDEX)
   const resident = new Uint8Array(WINDOW_PAGES)
   let compared = 0
   for (let first = 0; first < pages; first += WINDOW_PAGES) {
@@ -140,6 +142,9 @@ function verifyCleanPage(machine: Machine, inode: number, pgoff: number): void {
   const { media, inodes, tree } = machine
   // Media that cannot be read is not ours to judge.
   if (media.diffPage(inode, pgoff) <= 0) return
+  // No lock keeps a first store away that no fault tells of: it may just have been made.
+  collectStores(machine, inode, pgoff, pgoff)
+  if (isDirtyAt(machine, inode, pgoff)) return
   const end = Math.floor(inodes.sizeOf(inode) / Page.LineSize)
   const masks = [media.lineMask(0), media.lineMask(1)] as const
   for (let line = 0; line < Page.LinesPerPage; line++) {

@@ -56,7 +56,8 @@ function verifyPage(machine: Machine, inode: number, vma: number, page: number, 
   if (entry === NULL_ENTRY || (!isData(entry) && !isZero(entry))) wrong(machine, inode, `${what} is mapped`)
   if (page >= machine.inodes.pagesOf(inode)) wrong(machine, inode, `${what} is mapped past the end of the file`)
   if (!writable) return
-  const known = isShared(machine, vma) && isData(entry) && machine.tree.getMark(root, page, Mark.Dirty)
+  const noted = machine.vmas.isAsync(vma) || machine.tree.getMark(root, page, Mark.Dirty)
+  const known = isShared(machine, vma) && isData(entry) && noted
   if (!known) wrong(machine, inode, `${what} is mapped writable and not DIRTY`)
 }
 

@@ -90,6 +90,8 @@ export const enum InodeWord {
   Name = 49,
   /** Index of the last page, NO_PAGES for an empty file: what each fault asks, in one load. */
   LastPage = 113,
+  /** How many of the mappings are tracked asynchronously: without one, entries know of every store. */
+  AsyncMaps = 114,
   RecordSize = 128,
 }
 

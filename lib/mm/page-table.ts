@@ -55,6 +55,16 @@ export interface PageTable {
   dropCopies(inode: number, pgoff: number, count: number): Errno
   /** Write-protect pages of the file in every shared mapping (mkclean): of 4 KiB entries, or of one of 2 MiB. */
   protectRuns(inode: number, runs: PageRuns): Errno
+  /**
+   * Pages [first, last] that may have been stored to, through mappings that are tracked asynchronously, since they were
+   * last protected: visit gets runs of them. More than were is allowed, fewer is not; nothing is changed.
+   */
+  collectWritten(inode: number, first: number, last: number, visit: (first: number, pages: number) => void): void
+  /**
+   * Are all these pages absent from the page table of the mapping, and were they protected when they went, if they ever
+   * were there? Then no store was made through it that a sync has not seen.
+   */
+  isKnownClean(vma: number, pgoff: number, count: number): boolean
   /** Let the access, and later ones, fail with SIGBUS (VM_FAULT_SIGBUS) until the page is unmapped again. */
   failPage(vma: number, pgoff: number): Errno
   /** Let the faulting threads try again. */

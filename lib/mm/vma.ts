@@ -43,6 +43,8 @@ export const enum VmaFlag {
   Sequential = 1024,
   DontFork = 2048,
   DontDump = 4096,
+  /** The host notes first stores, no fault does (dax/collect-stores.ts): shared, not Sync, chosen when it is made. */
+  Async = 8192,
 }
 
 export const enum VmaWord {
@@ -107,6 +109,11 @@ export class VmaTable {
 
   flagsOf(id: number): number {
     return this.words.get(this.at(id) + VmaWord.Flags)
+  }
+
+  /** Are first stores through it noted by the host alone (VmaFlag.Async)? */
+  isAsync(id: number): boolean {
+    return (this.flagsOf(id) & VmaFlag.Async) !== 0
   }
 
   pgoffOf(id: number): number {
@@ -175,7 +182,7 @@ export class VmaTable {
     this.words.store(this.at(id) + VmaWord.Pages, pages | 0)
   }
 
-  /** Context: the address space is locked; Shared, MayShare and Sync never change. */
+  /** Context: the address space is locked; Shared, MayShare, Sync and Async never change. */
   setFlags(id: number, flags: number): void {
     this.words.store(this.at(id) + VmaWord.Flags, flags)
   }
@@ -268,6 +275,7 @@ export class VmaTable {
     this.words.set(this.at(id) + VmaWord.NextInFile, this.words.get(inode + InodeWord.MmapHead))
     this.words.set(inode + InodeWord.MmapHead, id)
     if ((this.flagsOf(id) & VmaFlag.Shared) === 0) this.words.add(inode + InodeWord.PrivateMaps, 1)
+    if ((this.flagsOf(id) & VmaFlag.Async) !== 0) this.words.add(inode + InodeWord.AsyncMaps, 1)
     mutexUnlock(this.words, inode + InodeWord.Mmap)
   }
 
@@ -278,6 +286,7 @@ export class VmaTable {
     while (this.words.get(link) !== id) link = this.at(this.words.get(link)) + VmaWord.NextInFile
     this.words.set(link, this.nextInFile(id))
     if ((this.flagsOf(id) & VmaFlag.Shared) === 0) this.words.add(inode + InodeWord.PrivateMaps, -1)
+    if ((this.flagsOf(id) & VmaFlag.Async) !== 0) this.words.add(inode + InodeWord.AsyncMaps, -1)
     mutexUnlock(this.words, inode + InodeWord.Mmap)
   }
 }

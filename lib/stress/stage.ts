@@ -9,7 +9,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { MountOptions } from '../config.js'
+import { DIRTY_TRACKINGS, type MountOptions } from '../config.js'
+import { hasAsyncTracking } from '../fs/async-tracking.js'
 import { attach, mount } from '../fs/mount.js'
 import type { InjectRule } from '../inject-rules.js'
 import type { MountHandle, Pmem } from '../fs/pmem.js'
@@ -215,6 +216,7 @@ export class Stage {
       maxPendingLines: pick([64, 16384]),
       hugePages: prng.below(8) !== 0,
       faultAround: pick([1, 1, 16]),
+      dirtyTracking: pick(hasAsyncTracking() ? DIRTY_TRACKINGS : ['sync']),
     }
   }
 

@@ -183,7 +183,12 @@ export class RadixTree {
   /** Whether the entry that answers for `index` has the mark; false when there is no entry. */
   getMark(root: number, index: number, mark: Mark): boolean {
     const place = this.placeOf(root, index)
-    return place !== 0 && this.#format.testMark(this.pool.at(place >>> this.#bits), mark, place & this.#mask)
+    return place !== 0 && this.getMarkAt(root, index, place, mark)
+  }
+
+  /** getMark of the entry at a place, of `index`. */
+  getMarkAt(_root: number, _index: number, place: number, mark: Mark): boolean {
+    return this.#format.testMark(this.pool.at(place >>> this.#bits), mark, place & this.#mask)
   }
 
   /**

@@ -74,7 +74,13 @@ describe('a mapping', () => {
 
   it('made with protection none, w, MAP_SYNC, MAP_POPULATE', () => {
     const none = file.mmap({ protection: 'none' })
-    expect(none.info).to.deep.equal({ offset: 0, sharing: 'shared', protection: 'none', sync: false })
+    expect(none.info).to.deep.equal({
+      offset: 0,
+      sharing: 'shared',
+      protection: 'none',
+      sync: false,
+      dirtyTracking: 'sync',
+    })
     expect(failureOf(() => none.tryRead(0, 1))).to.include({ code: 'EACCES', offset: 0 })
     const writable = file.mmap({ protection: 'w', sync: true })
     bytes(writable)[0] = 9

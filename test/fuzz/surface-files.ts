@@ -50,6 +50,7 @@ const mountOptions = options({
   capacity: oneOf('1MiB', '16MiB', 2 ** 22, PAGE()),
   faultWorkers: oneOf(1, 2),
   placement: oneOf('spin', 'sleep'),
+  dirtyTracking: oneOf('sync', 'async'),
   durability: oneOf('process', 'host'),
   maxThreads: oneOf(3, 4, 64),
   maxFiles: oneOf(1, 2, 64),

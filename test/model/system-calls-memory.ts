@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { MapFlag, Prot } from '../../lib/fs/vm/abi.js'
 import { vmMmap, vmMunmap } from '../../lib/fs/vm/map.js'
-import { expectWritten, pick } from './system-calls-files.js'
+import { expectWritten, fallocate, pick } from './system-calls-files.js'
 import type { Operation } from './system-calls-operations.js'
 import { PAGE, type ReferenceFile, ReferenceMapping, pagesIn } from './system-calls-reference.js'
 import { type Mapped, type World, attempt, expectBytes, pattern } from './system-calls-world.js'
@@ -17,6 +17,10 @@ export function mmap(world: World, it: Of<'mmap'>): void {
   const length = Math.min(it.length, world.reserve - offset)
   if (opened === undefined || length <= 0 || world.mapped.length >= MAPPINGS_MAX) return
   const { sharing, protection, sync, populate } = it
+  if (sharing === 'shared' && world.setting.options.dirtyTracking === 'async' && !opened.readOnly) {
+    // Without holes, or it would be tracked as ever.
+    fallocate(world, { kind: 'fallocate', file: it.file, mode: 'allocate', at: offset, length, keepSize: false })
+  }
   const options = { offset, length, sharing, protection, sync, populate }
   const refused = opened.readOnly && sharing === 'shared' && protection.includes('w')
   const outcome = attempt(() => opened.real.mmap(options))

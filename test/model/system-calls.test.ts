@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import { join } from 'node:path'
+import { hasAsyncTracking } from '../../lib/fs/async-tracking.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { seedFor } from '../support/seed.js'
 import { temporaryDirectory } from '../support/temp.js'
@@ -36,6 +37,13 @@ const SETTINGS: readonly Setting[] = (['ext4', 'xfs'] as const).flatMap((flavour
     span: 4 * MEBIBYTE,
     tight: true,
   },
+  // Nor on who notices a first store.
+  ...(flavour === 'ext4' && hasAsyncTracking() ? [SMALL, 5 * MEBIBYTE] : []).map((span) => ({
+    title: `${flavour}, ${span === SMALL ? '4 KiB' : '2 MiB'}, asynchronous dirty tracking`,
+    options: { flavour, dirtyTracking: 'async' as const, hugePages: span !== SMALL, capacity: '128MiB' },
+    span,
+    tight: false,
+  })),
   // What is faulted in, and read back, may not depend on what keeps faults apart.
   ...(flavour === 'ext4' ? (['range', 'inode'] as const) : []).map((locking) => ({
     title: `${flavour}, 2 MiB, ${locking} locking`,

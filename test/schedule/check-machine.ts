@@ -2,6 +2,7 @@
  * What must hold of any machine when nobody runs on it: locks, counts, trees, and that entries, blocks, page tables,
  * cache and media tell one story. Context of all: no execution is running; kernel sees plain words.
  */
+import { hasAsyncMappings } from '../../lib/dax/collect-stores.js'
 import { InodeWord } from '../../lib/mm/inode.js'
 import { VmaWord } from '../../lib/mm/vma.js'
 import { BlockCursor, BlockState } from '../../lib/media/block-map.js'
@@ -83,7 +84,9 @@ function checkPage(kernel: SmallKernel, inode: number, page: number): void {
   const name = `page ${page} of inode ${inode}, ${describeEntry(entry)}`
   requireInvariant(!isLocked(entry), `${name}: still locked`)
   const dirty = entry !== NULL_ENTRY && tree.getMark(root, page, Mark.Dirty)
-  requireInvariant(entry === NULL_ENTRY || !tree.getMark(root, page, Mark.ToWrite), `${name}: still tagged TOWRITE`)
+  // A flush of lines tags what asynchronous mappings know, for the next sync.
+  const tagged = entry !== NULL_ENTRY && tree.getMark(root, page, Mark.ToWrite)
+  requireInvariant(!tagged || (dirty && hasAsyncMappings(kernel, inode)), `${name}: still tagged TOWRITE`)
   const inside = page < kernel.inodes.pagesOf(inode)
   requireInvariant(inside || entry === NULL_ENTRY || isPmd(entry), `${name}: an entry past EOF`)
   requireInvariant(inside || !resident, `${name}: in the cache past EOF`)
@@ -92,7 +95,16 @@ function checkPage(kernel: SmallKernel, inode: number, page: number): void {
   const hasBlock = kernel.blocks.lookup(kernel.inodes.at(inode) + InodeWord.BlockRoot, page, cursor) !== BlockState.Hole
   requireInvariant(!committed || hasBlock, `${name}: committed, but it has no block: a remount would find one`)
   if (entry !== NULL_ENTRY && isData(entry)) checkBlock(kernel, inode, page, entry, name)
-  if (resident && !dirty) checkClean(kernel, inode, page, name)
+  if (resident && !dirty && !isUncollected(kernel, inode, page)) checkClean(kernel, inode, page, name)
+}
+
+/** The page tables of an asynchronous mapping say that it may have been stored to: the next sync will ask them. */
+function isUncollected(kernel: SmallKernel, inode: number, page: number): boolean {
+  for (let vma = 1; vma <= kernel.vmas.highest; vma++) {
+    const mapped = kernel.vmas.isLive(vma) && kernel.vmas.inodeOf(vma) === inode
+    if (mapped && kernel.pageTable.mayBeWritten(vma, page)) return true
+  }
+  return false
 }
 
 /** A page that is mapped has an entry, one that can be stored to is DIRTY (K52). */
@@ -107,11 +119,12 @@ function checkMapped(
   for (let vma = 1; vma <= kernel.vmas.highest; vma++) {
     if (!kernel.vmas.isLive(vma) || kernel.vmas.inodeOf(vma) !== inode) continue
     const pte = kernel.pageTable.pte(vma, page)
-    if (pte === Pte.Absent || pte === Pte.Failed) continue
+    if (pte === Pte.Absent || pte === Pte.Marker || pte === Pte.Failed) continue
     requireInvariant(page < kernel.inodes.pagesOf(inode), `${name}: mapped past EOF in mapping ${vma}`)
     if (pte === Pte.Copy) continue
     requireInvariant(hasEntry, `${name}: mapped in mapping ${vma} without an entry`)
-    requireInvariant(pte !== Pte.Writable || dirty, `${name}: writable in mapping ${vma}, but not DIRTY`)
+    const noted = dirty || kernel.vmas.isAsync(vma)
+    requireInvariant(pte !== Pte.Writable || noted, `${name}: writable in mapping ${vma}, but not DIRTY`)
     const resident = kernel.words.load(kernel.media.residentCell(inode, page)) === 1
     requireInvariant(resident, `${name}: mapped in mapping ${vma}, but not in the cache`)
   }

@@ -106,6 +106,15 @@ describe('schedule/harnesses', () => {
   it('fault-around-sync: K60, K70: a store to a page that was mapped along faults, and no sync misses it', () =>
     explored('fault-around-sync'))
 
+  it('async-store-sync: S1.6, K70: a store that only the page table knows of is written by the sync after it', () =>
+    explored('async-store-sync'))
+
+  it('async-store-flush: K71: a flush of lines finds a store that only the page table knows of', () =>
+    explored('async-store-flush'))
+
+  it('async-store-drop: K70, B17: a page that was stored to is dirty when it is loaded again after it went', () =>
+    explored('async-store-drop'))
+
   it('are all here', () => {
     expect([...run].sort()).to.deep.equal(HARNESSES.map(({ name }) => name).sort())
   })

@@ -29,6 +29,8 @@ export const enum Pte {
   Copy = 3,
   /** Answers with SIGBUS. */
   Failed = 4,
+  /** Of an asynchronous mapping: absent, and protected when it went. */
+  Marker = 5,
 }
 
 /** What the access of a page that cannot be had ends in. */
@@ -74,7 +76,7 @@ export class ModelPageTable implements PageTable {
     this.trace.note(`map v${vma}:${pgoff} ${nameOf(source)} ${writable ? 'w' : 'r'}`)
     if (this.failure < 0) return this.failure
     this.media.fillPage(this.vmas.inodeOf(vma), pgoff, source === PageSource.Media)
-    if (writable || this.pte(vma, pgoff) === Pte.Absent) this.#set(vma, pgoff, writable ? Pte.Writable : Pte.Protected)
+    if (writable || isAbsent(this.pte(vma, pgoff))) this.#set(vma, pgoff, writable ? Pte.Writable : Pte.Protected)
     return 0
   }
 
@@ -104,7 +106,7 @@ export class ModelPageTable implements PageTable {
   unmapRange(vma: number, address: number, length: number): Errno {
     const first = this.vmas.pgoffOf(vma) + (address - this.vmas.addressOf(vma)) / Page.Size
     for (let page = first; page < first + length / Page.Size; page++) {
-      if (this.pte(vma, page) !== Pte.Copy) this.#set(vma, page, Pte.Absent)
+      this.#drop(vma, page)
     }
     return 0
   }
@@ -144,7 +146,7 @@ export class ModelPageTable implements PageTable {
   unmapPages(inode: number, pgoff: number, count: number): Errno {
     this.trace.note(`unmap ${inode}:${pgoff}+${count}`)
     this.#forEach(inode, pgoff, count, (vma, page) => {
-      if (this.pte(vma, page) !== Pte.Copy) this.#set(vma, page, Pte.Absent)
+      this.#drop(vma, page)
     })
     return 0
   }
@@ -157,8 +159,28 @@ export class ModelPageTable implements PageTable {
   #protectPages(inode: number, pgoff: number, count: number): void {
     this.trace.note(`protect ${inode}:${pgoff}+${count}`)
     this.#forEach(inode, pgoff, count, (vma, page) => {
-      if (this.pte(vma, page) === Pte.Writable) this.#set(vma, page, Pte.Protected)
+      if (this.vmas.isAsync(vma)) this.#change(vma, page, (pte) => (isAbsent(pte) ? Pte.Marker : Pte.Protected))
+      else if (this.pte(vma, page) === Pte.Writable) this.#set(vma, page, Pte.Protected)
     })
+  }
+
+  collectWritten(inode: number, first: number, last: number, visit: (first: number, pages: number) => void): void {
+    const pages: number[] = []
+    this.#forEach(inode, first, last - first + 1, (vma, page) => {
+      if (this.mayBeWritten(vma, page)) pages.push(page)
+    })
+    for (const page of pages) visit(page, 1)
+  }
+
+  /** Has the page lost its protection, in a mapping where nothing else tells of stores? */
+  mayBeWritten(vma: number, page: number): boolean {
+    const pte = this.pte(vma, page)
+    return this.vmas.isAsync(vma) && pte !== Pte.Protected && pte !== Pte.Marker
+  }
+
+  isKnownClean(vma: number, pgoff: number, count: number): boolean {
+    for (let page = pgoff; page < pgoff + count; page++) if (this.pte(vma, page) !== Pte.Marker) return false
+    return true
   }
 
   failPage(vma: number, pgoff: number): Errno {
@@ -191,7 +213,7 @@ export class ModelPageTable implements PageTable {
 
   /** Drop the page tables of a mapping, as MADV_DONTNEED does to a shared one. */
   forget(vma: number): void {
-    for (let page = 0; page < this.media.pages; page++) this.#set(vma, page, Pte.Absent)
+    for (let page = 0; page < this.media.pages; page++) this.#drop(vma, page, true)
   }
 
   #access(kernel: Kernel, vma: number, offset: number, write: boolean, act: (byte: Uint8Array) => number): number {
@@ -199,11 +221,15 @@ export class ModelPageTable implements PageTable {
     const pgoff = Math.floor(offset / Page.Size)
     const cell = this.pteCell(vma, pgoff)
     const bytes = [this.media.cacheCell(inode, pgoff), this.copyCell(vma, pgoff)]
+    // The host lifts the protection of a page by itself, in the step of the store.
+    const lifts = write && this.vmas.isAsync(vma)
     for (let faults = 0; faults < FAULTS_MAX; faults++) {
       let pte: number = Pte.Absent
-      const done = asOneStep(this.words, write ? [cell] : [cell, ...bytes], write ? bytes : [], () => {
+      const writes = lifts ? [cell, ...bytes] : bytes
+      const done = asOneStep(this.words, write ? [cell] : [cell, ...bytes], write ? writes : [], () => {
         pte = this.words.load(cell)
-        if (pte === Pte.Absent || pte === Pte.Failed || (pte === Pte.Protected && write)) return -1
+        if (isAbsent(pte) || pte === Pte.Failed || (pte === Pte.Protected && write && !lifts)) return -1
+        if (pte === Pte.Protected && lifts) this.words.store(cell, Pte.Writable)
         if (write) for (const count of bytes) this.words.add(count, 1)
         if (pte === Pte.Copy) return act(this.#copyBytes(vma, pgoff).subarray(offset % Page.Size))
         return act(this.media.cacheBytes(inode, offset, 1))
@@ -240,6 +266,20 @@ export class ModelPageTable implements PageTable {
     return entries
   }
 
+  #drop(vma: number, pgoff: number, copies = false): void {
+    if (this.vmas.isAsync(vma)) {
+      this.#change(vma, pgoff, (pte) => (pte === Pte.Protected || pte === Pte.Marker ? Pte.Marker : Pte.Absent))
+    } else if (copies || this.pte(vma, pgoff) !== Pte.Copy) this.#set(vma, pgoff, Pte.Absent)
+  }
+
+  /** In one step, as the host changes an entry: a store of another thread, which changes it too, is before or after. */
+  #change(vma: number, pgoff: number, to: (pte: number) => Pte): void {
+    const cell = this.pteCell(vma, pgoff)
+    asOneStep(this.words, [cell], [cell], () => {
+      this.words.store(cell, to(this.words.load(cell)))
+    })
+  }
+
   #set(vma: number, pgoff: number, pte: Pte): void {
     const shared = (this.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0
     // A private mapping shows the file read-only, whatever it is asked for.
@@ -262,6 +302,10 @@ export class ModelPageTable implements PageTable {
   #at(vma: number, pgoff: number): number {
     return (vma - 1) * this.media.pages + pgoff
   }
+}
+
+function isAbsent(pte: number): boolean {
+  return pte === Pte.Absent || pte === Pte.Marker
 }
 
 function nameOf(source: PageSource): string {

@@ -225,7 +225,15 @@ export function attachSmall(
 
 /** Map [pgoff, pgoff + pages) of a file. Return: the mapping. */
 export function mapFile(kernel: SmallKernel, inode: number, shared = true, pgoff = 0, pages?: number): number {
-  const flags = VmaFlag.Read | VmaFlag.Write | (shared ? VmaFlag.Shared : 0)
+  return mapWith(kernel, inode, VmaFlag.Read | VmaFlag.Write | (shared ? VmaFlag.Shared : 0), pgoff, pages)
+}
+
+/** A mapping whose first stores are noted by the host alone. */
+export function mapAsync(kernel: SmallKernel, inode: number): number {
+  return mapWith(kernel, inode, VmaFlag.Read | VmaFlag.Write | VmaFlag.Shared | VmaFlag.Async, 0)
+}
+
+function mapWith(kernel: SmallKernel, inode: number, flags: number, pgoff: number, pages?: number): number {
   return kernel.vmas.insert({
     inode,
     flags,

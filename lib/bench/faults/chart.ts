@@ -1,7 +1,7 @@
 /** The chart of `faultline bench faults`: a group of bars for each kind of fault, with the ratio to C above ours. */
 import { SIDE_COLOR, chartFrame } from '../chart-parts.js'
 
-const x = { field: 'op', type: 'nominal', title: null, sort: null, axis: { labelAngle: 0 } }
+const x = { field: 'kind', type: 'nominal', title: null, sort: null, axis: { labelAngle: 0 } }
 const xOffset = { field: 'side', sort: null }
 const y = { field: 'perFault', type: 'quantitative', title: null }
 
@@ -14,6 +14,7 @@ export const FAULTS_CHART: object = {
         "', ' + datum.threads + (datum.threads > 1 ? ' threads' : ' thread')",
       as: 'where',
     },
+    { calculate: "datum.tracking === 'async' ? datum.op + ', async' : datum.op", as: 'kind' },
     { calculate: "isValid(datum.ratio) ? format(datum.ratio, '.2f') + 'x' : ''", as: 'times' },
   ],
   facet: { field: 'where', type: 'nominal', sort: null, header: { labelFontSize: 13, title: null } },

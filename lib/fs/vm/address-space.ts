@@ -12,12 +12,14 @@
  * A fault that loses its mapping on the way finds none, or a piece, and is simply retried by the host.
  */
 import { Page } from '../../constants.js'
+import { collectStores } from '../../dax/collect-stores.js'
 import { type Errno, PmemError } from '../../errors.js'
 import { HeaderWord, type Machine, isDead } from '../../fault/machine.js'
-import type { NewVma } from '../../mm/vma.js'
+import { type NewVma, VmaFlag } from '../../mm/vma.js'
 import { Counter } from '../../stats.js'
 import { mutexLock, mutexUnlock } from '../../sync/mutex.js'
 import { holdInode, putInode } from '../inode-cache.js'
+import { hostProtection } from './host-memory.js'
 
 /** Inodes that mappings which are gone referred to: given back when the address space is unlocked again. */
 export type Released = number[]
@@ -163,6 +165,7 @@ export function unmapRange(machine: Machine, start: number, end: number, release
   const gone = vmasIn(machine, start, end)
   for (const vma of gone) {
     try {
+      if (vmas.isAsync(vma)) endStores(machine, vma)
       vmas.retire(vma)
     } catch (failure) {
       if (!isDead(words)) throw failure
@@ -176,6 +179,21 @@ export function unmapRange(machine: Machine, start: number, end: number, release
     vmas.release(vma)
   }
   return 0
+}
+
+/**
+ * What was stored through a mapping that is tracked asynchronously is known to its page table alone, which is about to
+ * go. From here on a store to it is a SIGSEGV; faults that are being served may still map a page, but not for a store.
+ */
+function endStores(machine: Machine, vma: number): void {
+  const { vmas, addon } = machine
+  const flags = vmas.flagsOf(vma)
+  const length = vmas.pagesOf(vma) * Page.Size
+  if ((flags & VmaFlag.Write) !== 0) {
+    addon.protectPages(vmas.addressOf(vma), length, hostProtection(machine, flags & ~VmaFlag.Write))
+  }
+  const first = vmas.pgoffOf(vma)
+  collectStores(machine, vmas.inodeOf(vma), first, first + vmas.pagesOf(vma) - 1)
 }
 
 /** Context: the mappings are retired: what is live are their neighbours. */

@@ -41,7 +41,7 @@ export function mapHostAt(machine: Machine, range: HostRange, address: number): 
   const protection = hostProtection(machine, range.flags)
   const mapped = addon.mapAt(fd, range.offset, range.length, protection, isHostShared(range.flags), address)
   if (mapped < 0) return mapped
-  const registered = register(machine, mapped, range.length)
+  const registered = register(machine, range, mapped)
   return registered < 0 ? registered : trace(machine, range, registered)
 }
 
@@ -84,7 +84,7 @@ function mapWhereHostLikes(machine: Machine, range: HostRange, shift: number): n
   try {
     const shared = isHostShared(range.flags)
     const address = addon.mapAligned(fd, range.offset, range.length, protection, shared, misalign)
-    return register(machine, address, range.length)
+    return register(machine, range, address)
   } catch (error) {
     return errnoOf(error)
   }
@@ -104,13 +104,23 @@ function isHostShared(flags: number): boolean {
   return (flags & VmaFlag.MayShare) !== 0
 }
 
-/** From here on faults on it arrive. Return: the address, or -errno with nothing mapped. */
-function register(machine: Machine, address: number, length: number): number {
+/** The addon's PROTECT_WP. */
+const PROTECT_WP = 1
+
+/**
+ * From here on faults on it arrive. Of memory that is tracked asynchronously all pages are protected before they are
+ * there: without that nobody could tell those that were never mapped from those that went after a store.
+ * Return: the address, or -errno with nothing mapped.
+ */
+function register(machine: Machine, { flags, length }: HostRange, address: number): number {
   const { addon, words } = machine
+  const uffd = words.load((flags & VmaFlag.Async) === 0 ? HeaderWord.Uffd : HeaderWord.AsyncUffd)
   const { constants: c } = addon
   const modes = flag(c, 'UFFD_REGISTER_MODE_MISSING') | flag(c, 'UFFD_REGISTER_MODE_MINOR')
   try {
-    addon.registerRange(words.load(HeaderWord.Uffd), address, length, modes | flag(c, 'UFFD_REGISTER_MODE_WP'))
+    addon.registerRange(uffd, address, length, modes | flag(c, 'UFFD_REGISTER_MODE_WP'))
+    // Without memory for its page tables it is not protected: then syncs find more than they must.
+    if ((flags & VmaFlag.Async) !== 0) addon.writeProtect(uffd, address, length, PROTECT_WP)
     return address
   } catch (error) {
     addon.unmap(address, length)

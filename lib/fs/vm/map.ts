@@ -2,8 +2,11 @@
 import { Page, PGOFF_LIMIT } from '../../constants.js'
 import { ErrorNumber, type Errno } from '../../errors.js'
 import type { Machine } from '../../fault/machine.js'
+import { BlockState } from '../../media/block-map.js'
+import { InodeWord } from '../../mm/inode.js'
 import { VmaFlag } from '../../mm/vma.js'
 import { Counter } from '../../stats.js'
+import { mutexLock, mutexUnlock } from '../../sync/mutex.js'
 import { MapFlag, Prot, TASK_SIZE, VALID_FLAGS, isPageAligned, pageAlign } from './abi.js'
 import { type Released, changeMappings, insertVma, joinAround, unmapRange, vmasIn } from './address-space.js'
 import { mapHostAnywhere, mapHostAt } from './host-memory.js'
@@ -96,7 +99,8 @@ function checkFile({ flags, prot, access }: MmapRequest): Errno {
 /** Address first, then registration, then the table: a mapping in the table is one whose faults arrive. */
 function mapLocked(machine: Machine, request: MmapRequest, length: number, released: Released): number {
   const { inode, offset, file } = request
-  const range = { inode, offset, length, flags: vmaFlags(request) }
+  const flags = vmaFlags(request) | trackingFlag(machine, request, length)
+  const range = { inode, offset, length, flags }
   const address = place(machine, request, range.length, released, range.flags)
   if (address < 0) return address
   const pgoff = offset / Page.Size
@@ -125,6 +129,31 @@ function place(machine: Machine, request: MmapRequest, length: number, released:
     if (address !== -ErrorNumber.EEXIST) return address
   }
   return mapHostAnywhere(machine, range, offset + misalign)
+}
+
+/**
+ * Mount option dirtyTracking: a mapping can be tracked asynchronously if it is the file's own memory, no store has to
+ * wait for metadata, and no page of it is a hole: the load of one would have to allocate it (dax/collect-stores.ts).
+ */
+function trackingFlag(machine: Machine, request: MmapRequest, length: number): number {
+  const flags = vmaFlags(request)
+  if (!machine.handle.config.asyncTracking || (flags & VmaFlag.Shared) === 0 || (flags & VmaFlag.Sync) !== 0) return 0
+  const first = request.offset / Page.Size
+  return hasBlocks(machine, request.inode, first, first + length / Page.Size) ? VmaFlag.Async : 0
+}
+
+/** Context: takes ilock. */
+function hasBlocks(machine: Machine, inode: number, first: number, end: number): boolean {
+  const { words, blocks, blockCursor, inodes } = machine
+  const at = inodes.at(inode)
+  if (end > inodes.pagesOf(inode)) return false
+  mutexLock(words, at + InodeWord.Blocks)
+  let page = first
+  while (page < end && blocks.lookup(at + InodeWord.BlockRoot, page, blockCursor) !== BlockState.Hole) {
+    page += blockCursor.pages
+  }
+  mutexUnlock(words, at + InodeWord.Blocks)
+  return page >= end
 }
 
 function isFixed(flags: number): boolean {

@@ -8,7 +8,7 @@
  */
 import { Page, PGOFF_LIMIT } from '../../constants.js'
 import { ErrorNumber, type Errno } from '../../errors.js'
-import { HeaderWord, type Machine } from '../../fault/machine.js'
+import type { Machine } from '../../fault/machine.js'
 import { settle } from '../../fault/settle.js'
 import { InodeWord } from '../../mm/inode.js'
 import { SlotState } from '../../mm/slots.js'
@@ -210,9 +210,8 @@ function makeReadable(machine: Machine, vma: number, from: number, length: numbe
 function copyPages(machine: Machine, vma: number, from: number, to: number, length: number): void {
   let start = from
   let kind = 0
-  const shared = (machine.vmas.flagsOf(vma) & VmaFlag.Shared) !== 0
   const flush = (end: number): void => {
-    if (end > start) copyRun(machine, start, to + (start - from), end - start, kind, shared)
+    if (end > start) copyRun(machine, vma, start, to + (start - from), end - start, kind)
     start = end
   }
   for (let at = from; at < from + length; at += Page.PmdSize - (at % Page.PmdSize)) {
@@ -226,9 +225,10 @@ function copyPages(machine: Machine, vma: number, from: number, to: number, leng
   flush(from + length)
 }
 
-function copyRun(machine: Machine, from: number, to: number, length: number, pte: number, shared: boolean): Errno {
-  const { addon, words } = machine
-  const uffd = words.load(HeaderWord.Uffd)
+function copyRun(machine: Machine, vma: number, from: number, to: number, length: number, pte: number): Errno {
+  const { addon, vmas } = machine
+  const uffd = machine.pageTable.uffdOf(vma)
+  const shared = (vmas.flagsOf(vma) & VmaFlag.Shared) !== 0
   if ((pte & Pte.Anonymous) !== 0) return addon.resolveCopy(uffd, to, from, length, 0)
   if ((pte & Pte.File) === 0) return 0
   const mode = shared && (pte & Pte.Protected) === 0 ? 0 : RESOLVE_WP

@@ -1,5 +1,6 @@
 /** The harnesses of the kernel, in the order of the table. */
 import type { Harness } from '../harness.js'
+import { ASYNC_STORE_DROP, ASYNC_STORE_FLUSH, ASYNC_STORE_SYNC } from './async-stores.js'
 import { DOWNGRADE_SLEEPERS } from './downgrade-sleepers.js'
 import { FAULT_AROUND_FAILURE, FAULT_AROUND_SYNC } from './fault-around.js'
 import { FAULT_COLLAPSE } from './fault-collapse.js'
@@ -44,4 +45,7 @@ export const HARNESSES: readonly Harness[] = [
   MEMORY_FAILURE_FAULT,
   FAULT_AROUND_FAILURE,
   FAULT_AROUND_SYNC,
+  ASYNC_STORE_SYNC,
+  ASYNC_STORE_FLUSH,
+  ASYNC_STORE_DROP,
 ]
