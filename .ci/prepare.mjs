@@ -6,8 +6,8 @@ import { upToDate } from '../native/up-to-date.mjs'
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-// The last file that the build makes.
-if (!upToDate(at('dist/lib/fault/fault-thread.cjs'), ['lib', 'test', 'package.json', 'tsconfig.json'].map(at))) {
+// The last bundle that the build makes.
+if (!upToDate(at('dist/lib/fault/watchdog-thread.cjs'), ['lib', 'test', 'package.json', 'tsconfig.json'].map(at))) {
   const { status } = spawnSync('npm', ['run', 'build'], { stdio: 'inherit', shell: true })
   process.exitCode = status ?? 1
 }

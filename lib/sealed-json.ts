@@ -6,8 +6,6 @@
  * One without a sum is believed, so that people and tools can write them; whoever reads checks which keys there are, so
  * a sum whose own key was damaged does not count as none.
  */
-import { crc32 } from 'node:zlib'
-
 const SEALED = /^(.*),"sum":"([0-9a-f]{8})"\}$/s
 
 /** value: an object that is not empty. Return: its JSON with a sum. */
@@ -45,5 +43,6 @@ export function openSealedJson(text: string): Record<string, unknown> {
 }
 
 function sumOf(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0')
+  // Not imported: every fault worker would load it, and few come to read a note.
+  return process.getBuiltinModule('node:zlib').crc32(text).toString(16).padStart(8, '0')
 }

@@ -1,6 +1,7 @@
-// npm's install script: compiles the addon unless the package brings one for this machine, or it is compiled already:
-// npx in a checkout installs the checkout too, perhaps for a user who may not write there. Plain JavaScript, because in
-// a checkout it runs before anything is compiled. The order is that of lib/binding/locate.ts.
+// npm's install script: compiles the addon unless the package brings one for this machine, and the code of the fault
+// worker for this version of Node, unless that is done: npx in a checkout installs the checkout too, perhaps for a user
+// who may not write there. Plain JavaScript, because in a checkout it runs before anything is compiled. The order is that
+// of lib/binding/locate.ts.
 import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -16,4 +17,10 @@ if (!existsSync(prebuilt) && !upToDate(complete, ['native', 'binding.gyp'].map(a
   const { status } = spawnSync('node-gyp', ['rebuild'], { stdio: 'inherit', shell: true })
   if (status === 0) writeFileSync(complete, '')
   process.exitCode = status ?? 1
+}
+
+const compile = at('dist/lib/fault/compile-bundle.js')
+const bundle = at('dist/lib/fault/fault-worker.cjs')
+if (existsSync(compile) && !upToDate(at('dist/lib/fault/fault-worker.cache'), [bundle])) {
+  spawnSync(process.execPath, [compile], { stdio: 'inherit' })
 }

@@ -4,6 +4,7 @@
  * `faultline bench NAME` does the rest: every combination of the parameters' values, each measurement in a process of
  * its own, the settings by turns, medians, a table, a chart. A new one is a file here and a line in benches.ts.
  */
+import type { SettingResult } from './run-bench.js'
 import type { Parameter, Setting } from './sweep.js'
 
 export interface Figure {
@@ -11,6 +12,10 @@ export interface Figure {
   readonly label: string
   readonly unit: string
   readonly digits: number
+  /** Tables leave its spread out. Default false. */
+  readonly isTerse?: boolean
+  /** What it should not exceed; undefined: nothing is promised. */
+  readonly limit?: (setting: Setting) => number | undefined
 }
 
 /** What one process says. */
@@ -18,6 +23,8 @@ export interface Measurement {
   readonly figures: Readonly<Record<string, number>>
   /** Folded over the work done. */
   readonly hash: number
+  /** Of latencies: histogram.ts. */
+  readonly histogram?: readonly number[]
 }
 
 export interface MeasureContext {
@@ -51,6 +58,9 @@ export interface Bench {
   isPinned?(setting: Setting): boolean
   /** Context: a process that does nothing else. */
   measure(setting: Setting, context: MeasureContext): Promise<Measurement>
-  /** A Vega-Lite specification without data: rows are settings with their figures, and KEY_min, KEY_max of each. */
-  readonly chart: object
+  /**
+   * A Vega-Lite specification without data. Rows are settings with their figures, and KEY_min,
+   * KEY_max of each. The data set 'latencies' has a row for each bucket of a histogram: setting, microseconds, percent.
+   */
+  readonly chart: (results: readonly SettingResult[]) => object
 }

@@ -1,11 +1,13 @@
 /** All benchmarks. */
 import type { Bench } from './bench.js'
+import { crashBench } from './crash/crash.js'
 import { faultsBench } from './faults/faults.js'
 import { locksBench } from './locks/locks.js'
+import { mountBench } from './mount/mount.js'
 import { syncBench } from './sync/sync.js'
 import { treeBench } from './tree/tree.js'
 
-export const BENCHES: readonly Bench[] = [faultsBench, syncBench, treeBench, locksBench]
+export const BENCHES: readonly Bench[] = [faultsBench, syncBench, treeBench, crashBench, locksBench, mountBench]
 
 /** Errors: RangeError. */
 export function benchNamed(name: string): Bench {

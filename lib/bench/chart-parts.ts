@@ -1,13 +1,15 @@
 /** What the charts of the benchmarks have in common. */
 
 /** The colours of sides: ours first, yardsticks after it. */
-export const SIDE_COLOR = {
-  field: 'side',
-  type: 'nominal',
-  title: null,
-  sort: ['faultline', 'c', 'map'],
-  scale: { range: ['#1b6ca8', '#e08a1e', '#8a8a8a'] },
-  legend: { orient: 'top', direction: 'horizontal', labelFontSize: 13, symbolSize: 120, columnPadding: 16 },
+export function sideColor(...sides: readonly string[]): object {
+  return {
+    field: 'side',
+    type: 'nominal',
+    title: null,
+    sort: sides,
+    scale: { domain: sides, range: ['#1b6ca8', '#e08a1e', '#8a8a8a'].slice(0, sides.length) },
+    legend: { orient: 'top', direction: 'horizontal', labelFontSize: 13, symbolSize: 120, columnPadding: 16 },
+  }
 }
 
 export function chartFrame(text: string, subtitle: string): object {

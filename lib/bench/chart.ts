@@ -7,6 +7,7 @@
 import type * as Vega from 'vega'
 import type * as VegaLite from 'vega-lite'
 import type { Bench } from './bench.js'
+import { bucketStart } from './histogram.js'
 import type { BenchResult } from './run-bench.js'
 
 export class ChartError extends Error {
@@ -43,9 +44,24 @@ export function rowsOf({ results }: BenchResult): Record<string, number | string
   })
 }
 
+/** A row for each bucket of a histogram: percent of the setting's latencies, and where the bucket begins. */
+function latenciesOf({ results }: BenchResult): Record<string, number | string>[] {
+  return results.flatMap(({ setting, histogram = [] }) => {
+    const all = histogram.reduce((sum, count) => sum + count, 0)
+    const first = histogram.findIndex((count) => count > 0)
+    return histogram
+      .map((count, i) => ({ ...setting, microseconds: bucketStart(i), percent: (count / all) * 100 }))
+      .slice(Math.max(0, first - 1))
+  })
+}
+
 /** Return: an SVG document. Errors: ChartError. */
 export function drawChart(bench: Bench, result: BenchResult): Promise<string> {
-  return drawSpecification({ ...bench.chart, data: { values: rowsOf(result) } })
+  return drawSpecification({
+    ...bench.chart(result.results),
+    datasets: { latencies: latenciesOf(result) },
+    data: { values: rowsOf(result) },
+  })
 }
 
 /** specification: of Vega-Lite, with its data. Return: an SVG document. Errors: ChartError. */

@@ -4,6 +4,7 @@ import { addon } from '../binding/load.js'
 import type { Bench, Measurement } from './bench.js'
 import type { MeasureRequest } from './bench-process.js'
 import { type Environment, environmentOf } from './environment.js'
+import { addHistograms } from './histogram.js'
 import { byTurns, runProgram } from './run-program.js'
 import { type Summary, median, summarise } from './statistics.js'
 import { type Setting, type Sweep, settingsOf } from './sweep.js'
@@ -14,6 +15,8 @@ export interface SettingResult {
   /** To the reference: of the medians, and the least and greatest of one round. */
   readonly ratio?: Summary
   readonly hash: number
+  /** Of all rounds: histogram.ts. */
+  readonly histogram?: readonly number[]
 }
 
 export interface BenchResult {
@@ -79,7 +82,9 @@ function summariseSetting(bench: Bench, setting: Setting, runs: readonly Measure
     const values = runs.map((run) => run.figures[key]).filter((value) => value !== undefined)
     return values.length === 0 ? [] : [[key, summarise(values)] as const]
   })
-  return { setting, figures: Object.fromEntries(figures), hash: (runs[0] as Measurement).hash }
+  const histogram = addHistograms(runs.flatMap((run) => (run.histogram === undefined ? [] : [run.histogram])))
+  const result = { setting, figures: Object.fromEntries(figures), hash: (runs[0] as Measurement).hash }
+  return histogram.length === 0 ? result : { ...result, histogram }
 }
 
 function requireSameWork(bench: Bench, results: readonly SettingResult[]): void {

@@ -8,6 +8,8 @@ export const enum ExitStatus {
   Ok = 0,
   Failed = 1,
   Usage = 2,
+  /** Slower than the baseline allows. */
+  Worse = 3,
 }
 
 /** An error that needs no stack: the message is for the user. */

@@ -139,7 +139,7 @@ function addMemoryErrors(program: Command): void {
 function addBench(program: Command): void {
   const group = program
     .command('bench')
-    .summary('measure: page faults, msync, the tree, locking designs')
+    .summary('measure: page faults, msync, the tree, crash states, locking designs, mounting')
     .description('Benchmarks: each measurement in a process of its own, settings by turns, medians of the rounds.')
   for (const bench of BENCHES) {
     const lines = bench.parameters.map(({ name, help, default: values }) => `  ${name.padEnd(9)} ${help} (${values})`)
@@ -162,6 +162,8 @@ function addBench(program: Command): void {
       .option('--json', 'print JSON')
       .option('--svg <file>', 'write a chart there')
       .option('--html <file>', 'write a page with chart, table and data there')
+      .option('--baseline <file>', 'compare ratios with those of a file that --json made; status 3: some are worse')
+      .option('--tolerance <percent>', 'with --baseline: how much a ratio may grow', natural(0, 1000), 15)
       .action(async (settings: readonly string[], options: BenchOptions) => {
         const { benchCommand } = await import('./commands/bench.js')
         status = await benchCommand(bench, parseSweep(bench.parameters, settings), options)

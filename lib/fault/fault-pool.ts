@@ -50,7 +50,7 @@ function noThread(why: string, root: string): PmemError {
 }
 
 function startFaultWorker(handle: MachineHandle, number: number): void {
-  const worker = new Worker(threadFile(), {
+  const worker = new Worker(threadFile(new URL('./fault-thread.js', import.meta.url)), {
     workerData: { handle, isAsync: number > handle.config.faultWorkers } satisfies FaultTask,
     name: `faultline fault worker ${number}`,
     // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.

@@ -20,6 +20,7 @@ import { Colocation } from './colocation.js'
 import { poisonPage } from './poison.js'
 import { AddonPort, type FaultPort, MailboxPort } from './fault-port.js'
 import { serveBatch, timeBatch } from './serve-batch.js'
+import { WatchdogStart } from './watchdog-start.js'
 
 /** How long a worker sleeps before it looks whether its thread was told to terminate. */
 const POLL_MILLISECONDS = 250
@@ -39,6 +40,7 @@ class FaultWorker {
   readonly #colocation: Colocation | undefined
   /** Nobody but us can run: who is woken in the middle of a batch only takes the CPU from the rest of it. */
   readonly #isAlone: boolean
+  readonly #watchdog: WatchdogStart
 
   constructor(machine: Machine, isAsync: boolean) {
     this.#machine = machine
@@ -51,6 +53,7 @@ class FaultWorker {
     this.#spinMicroseconds = placement === 'sleep' ? 0 : SPIN_MICROSECONDS
     this.#colocation = placement === 'colocate' ? new Colocation(machine.addon) : undefined
     this.#isAlone = machine.addon.getAffinity(0).length === 1
+    this.#watchdog = new WatchdogStart(machine.handle)
   }
 
   run(): void {
@@ -95,6 +98,7 @@ class FaultWorker {
       serveBatch(this.#machine, port, count, this.#spinsAt(this.#spins + 1), this.#isAlone)
       this.#machine.threads.leave(this.#machine.self)
       this.#unanswered = 0
+      this.#watchdog.end()
     }
   }
 
@@ -103,6 +107,7 @@ class FaultWorker {
     const { words, threads, self } = this.#machine
     words.set(threads.at(self) + ThreadWord.Faulting, this.#port.batch.thread(0))
     threads.enter(self, PAGE_FAULT)
+    this.#watchdog.begin()
   }
 
   /** Answer what was read and what is still to come with SIGBUS, until the mount is closed. */
@@ -129,7 +134,12 @@ class FaultWorker {
   /** served: how many faults the last read brought. */
   #next(served: number): number {
     const spins = this.#spinsAt(++this.#spins)
-    return this.#port.next(served > 0 && spins ? this.#spinMicroseconds : 0, POLL_MILLISECONDS)
+    const count = this.#port.next(
+      served > 0 && spins ? this.#spinMicroseconds : 0,
+      this.#watchdog.pollMs(POLL_MILLISECONDS),
+    )
+    if (count === 0 && served === 0) this.#watchdog.idle()
+    return count
   }
 }
 

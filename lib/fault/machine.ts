@@ -103,7 +103,10 @@ export const enum HeaderWord {
   WakeFuse = 93,
   /** The userfaultfd of mappings tracked asynchronously (mount option dirtyTracking); -1: there is none. */
   AsyncUffd = 94,
-  Size = 96,
+  /** 1: there is a watchdog, or somebody is starting it; and fault workers that serve, until there is. */
+  Watched = 95,
+  Busy = 96,
+  Size = 112,
 }
 
 export const MAGIC = 0x464c5431

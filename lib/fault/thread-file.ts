@@ -1,14 +1,13 @@
-/** Which file the thread of a fault worker is started from. */
+/** Which file a thread of a mount is started from. */
 import { statSync } from 'node:fs'
 
 /**
- * fault-thread.js with all it imports as one file, which starts in half the time of its hundred modules; the build
- * makes it. Not so when tsc was run by itself since: its notes are newer then (they are not published). Coverage is of
- * modules.
+ * modules: where the thread is as a module. Return: the same with all it imports as one file, which starts in half the
+ * time of its hundred modules; the build makes it (bundle.ts). Not so when tsc was run by itself since: its notes are
+ * newer then (they are not published). Coverage is of modules.
  */
-export function threadFile(): URL {
-  const modules = new URL('./fault-thread.js', import.meta.url)
-  const bundle = new URL('./fault-thread.cjs', import.meta.url)
+export function threadFile(modules: URL): URL {
+  const bundle = new URL(modules.href.replace(/\.js$/, '.cjs'))
   if (process.env['NODE_V8_COVERAGE'] !== undefined) return modules
   const bundled = statSync(bundle, { throwIfNoEntry: false })
   const compiled = statSync(new URL('../../.tsbuildinfo', import.meta.url), { throwIfNoEntry: false })

@@ -1,7 +1,6 @@
 /** The thread of the watchdog: see watchdog.ts. */
-import { parentPort } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import type { MachineHandle } from './machine.js'
-import { Watchdog } from './watchdog.js'
+import { watchMount } from './watchdog.js'
 
-const watchdog = new Watchdog()
-parentPort?.on('message', (handle: MachineHandle) => watchdog.watch(handle))
+watchMount(workerData as MachineHandle)

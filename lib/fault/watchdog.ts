@@ -2,12 +2,11 @@
  * The watchdog: says on stderr when a page fault is not answered, or a call does not return, for some seconds, and who
  * holds what. It changes nothing: whatever keeps the thread may still end.
  *
- * It is a thread of its own, one for all mounts of the thread that mounts: the main thread may be asleep in that very
- * fault, and all fault workers in whatever keeps them, such as a host's disk that does not answer. Starting it costs
- * some milliseconds of another CPU with the first mount; after that it looks at some words of memory once a second.
+ * It is a thread of its own, one for each mount: the main thread may be asleep in that very fault, and all fault
+ * workers in whatever keeps them, such as a host's disk that does not answer. It looks at some words of memory once a
+ * second; watchdog-start.ts says when it is started.
  */
 import { writeSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
 import { describeThreads } from './describe-threads.js'
 import { HeaderWord, type MachineHandle, MachineState, type WatchedMachine, openWatched } from './machine.js'
 import { StuckThreads } from './stuck.js'
@@ -16,65 +15,26 @@ import { StuckThreads } from './stuck.js'
 const LOOKS = 5
 const PAUSE_MAX_MS = 1000
 
-let thread: Worker | undefined
-
-/** Context: needs no event loop of the calling thread. A mount that is closed is forgotten. */
+/** Context: the watchdog's own thread. It ends when the mount is closed. */
 export function watchMount(handle: MachineHandle): void {
-  if (handle.config.watchdogMs === 0) return
-  thread ??= startThread()
-  thread?.postMessage(handle)
-}
-
-/** Return: undefined when the host gives no thread: then nothing is told, and nothing else is lost. */
-function startThread(): Worker | undefined {
-  try {
-    const worker = new Worker(new URL('./watchdog-thread.js', import.meta.url), {
-      name: 'faultline watchdog',
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1 },
-    })
-    worker.unref()
-    worker.on('error', () => (thread = undefined))
-    return worker
-  } catch {
-    return undefined
-  }
-}
-
-/** The watchdog's own side. */
-export class Watchdog {
-  readonly #mounts = new Set<WatchedMount>()
-  #timer: NodeJS.Timeout | undefined
-
-  watch(handle: MachineHandle): void {
-    this.#mounts.add(new WatchedMount(handle))
-    this.#restart()
-  }
-
-  #look(): void {
-    for (const mount of this.#mounts) if (!mount.look(performance.now())) this.#mounts.delete(mount)
-    if (this.#mounts.size === 0) this.#restart()
-  }
-
-  #restart(): void {
-    clearInterval(this.#timer)
-    if (this.#mounts.size === 0) return
-    const pauses = [...this.#mounts].map(({ limitMs }) => limitMs / LOOKS)
-    this.#timer = setInterval(() => this.#look(), Math.min(PAUSE_MAX_MS, ...pauses))
-  }
+  const mount = new WatchedMount(handle)
+  const timer = setInterval(
+    () => {
+      if (!mount.look(performance.now())) clearInterval(timer)
+    },
+    Math.min(PAUSE_MAX_MS, handle.config.watchdogMs / LOOKS),
+  )
 }
 
 class WatchedMount {
-  readonly limitMs: number
   readonly #root: string
   readonly #machine: WatchedMachine
   readonly #stuck: StuckThreads
 
   constructor({ root, config, ...rest }: MachineHandle) {
     this.#root = root
-    this.limitMs = config.watchdogMs
     this.#machine = openWatched({ root, config, ...rest })
-    this.#stuck = new StuckThreads(this.#machine.words, this.#machine.threads, this.limitMs)
+    this.#stuck = new StuckThreads(this.#machine.words, this.#machine.threads, config.watchdogMs)
   }
 
   /** Return: false when there is nothing to watch any more. */

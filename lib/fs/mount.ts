@@ -18,7 +18,6 @@ import {
   openMachine,
   sealHandle,
 } from '../fault/machine.js'
-import { watchMount } from '../fault/watchdog.js'
 import { AtomicWords } from '../sync/shared-words.js'
 import { setNumber } from '../sync/wide.js'
 import { openAsyncTracking } from './async-tracking.js'
@@ -84,7 +83,6 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
-    watchMount(machine.handle)
     return new Pmem(machine, true)
   } catch (error) {
     if (stop >= 0) {

@@ -13,7 +13,8 @@
  *
  * Each of --threads takes --warm faults that are not measured and then --pages that are, one a page, in order. It
  * prints one line of JSON: time from the first to the last of all threads, for each fault. The hash is folded over the
- * first word of each measured page: both sides prove to have done the same work.
+ * first word of each measured page: both sides prove to have done the same work. Then come --timed faults, each of
+ * which is timed by itself: the clock costs, so they are no part of the measured ones.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -43,6 +44,7 @@ struct Options {
   const char* file = nullptr;
   size_t pages = 16384;
   size_t warm = 0;
+  size_t timed = 0;
   /** Bytes resolved for each fault. */
   size_t unit = kPage;
   size_t threads = 1;
@@ -51,7 +53,7 @@ struct Options {
   bool is(const char* name) const { return strcmp(op, name) == 0; }
   bool stores() const { return is("write") || is("mkwrite"); }
   bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
-  size_t perThread() const { return warm + pages; }
+  size_t perThread() const { return warm + pages + timed; }
   size_t total() const { return threads * perThread(); }
 };
 
@@ -68,6 +70,8 @@ Options parse(int argc, char** argv) {
       options.pages = number(argv[i], value);
     } else if (strcmp(argv[i], "--warm") == 0) {
       options.warm = number(argv[i], value);
+    } else if (strcmp(argv[i], "--timed") == 0) {
+      options.timed = number(argv[i], value);
     } else if (strcmp(argv[i], "--unit") == 0) {
       options.unit = number(argv[i], value);
     } else if (strcmp(argv[i], "--threads") == 0) {
@@ -160,6 +164,7 @@ void pin(int cpu) {
 struct Run {
   uint64_t start = 0, end = 0;
   uint32_t hash = 0;
+  std::vector<uint64_t> latencies;
 };
 
 /** The pages of one thread: those that are not measured first, then all threads at once. */
@@ -172,6 +177,12 @@ Run touchOwn(const Options& options, volatile uint32_t* words, size_t thread, st
   run.hash = touch(words, first, first + options.pages, options.stores());
   run.end = monotonicNs();
   if (options.stores()) run.hash = touch(words, first, first + options.pages, false);
+  warm.arrive_and_wait();
+  for (size_t page = first + options.pages; page < first + options.pages + options.timed; page++) {
+    const uint64_t before = monotonicNs();
+    touch(words, page, page + 1, options.stores());
+    run.latencies.push_back(monotonicNs() - before);
+  }
   return run;
 }
 
@@ -222,7 +233,15 @@ int main(int argc, char** argv) {
 
   if (eventfd_write(stop, 1) == -1) die("eventfd_write");
   thread.join();
-  printf("{\"op\":\"%s\",\"pages\":%zu,\"nsPerFault\":%.1f,\"hash\":%u}\n", options.op, options.pages,
+  printf("{\"op\":\"%s\",\"pages\":%zu,\"nsPerFault\":%.1f,\"hash\":%u,\"latencies\":[", options.op, options.pages,
          static_cast<double>(end - start) / static_cast<double>(options.pages * options.threads), hash);
+  const char* comma = "";
+  for (const Run& run : runs) {
+    for (const uint64_t nanoseconds : run.latencies) {
+      printf("%s%llu", comma, static_cast<unsigned long long>(nanoseconds));
+      comma = ",";
+    }
+  }
+  puts("]}");
   return 0;
 }

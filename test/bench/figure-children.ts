@@ -1,11 +1,10 @@
-/** Benchmarks of what is not one fault: msync against the size of a mapping, sparse files, kernel state, mounting. */
+/** Benchmarks of what is not one fault: msync against the size of a mapping, sparse files, kernel state. */
 import { join } from 'node:path'
 import { mount, type Pmem } from '../../lib/index.js'
 import { Page } from '../../lib/constants.js'
 import { Prng } from '../../lib/prng.js'
-import { DATA_FILE, type ChildRequest, type FigureCase, type FigureRun } from './protocol.js'
+import { type ChildRequest, type FigureCase, type FigureRun } from './protocol.js'
 import { median } from '../../lib/bench/statistics.js'
-import { measureSequential } from './sequential.js'
 import { measureStores } from './store-figures.js'
 
 const MIB = 1 << 20
@@ -24,9 +23,7 @@ export function measureFigures(name: FigureCase, request: ChildRequest): FigureR
     msync: measureMsync,
     sparse: measureSparse,
     state: measureState,
-    mount: measureMount,
     stores: measureStores,
-    sequential: measureSequential,
   }
   return measures[name](request)
 }
@@ -100,25 +97,4 @@ function measureState({ pool, pages }: ChildRequest): FigureRun {
   const bytesPerPage = (pmem.stats().memory.stateBytes - before) / pages
   pmem.crash()
   return { bytesPerPage, pages }
-}
-
-/** From nothing to the first byte of an existing file, in a fresh process. Milliseconds. */
-function measureMount({ pool }: ChildRequest): FigureRun {
-  const start = performance.now()
-  using pmem = mount(pool)
-  const mounted = performance.now()
-  const file = pmem.open(DATA_FILE)
-  const opened = performance.now()
-  const bytes = new Uint8Array(file.mmap().buffer)
-  const mapped = performance.now()
-  const first = bytes[0]
-  const loaded = performance.now()
-  if (first === undefined) throw new Error('the mapping is empty')
-  return {
-    mountMs: mounted - start,
-    openMs: opened - mounted,
-    mapMs: mapped - opened,
-    firstLoadMs: loaded - mapped,
-    totalMs: loaded - start,
-  }
 }

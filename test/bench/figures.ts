@@ -26,18 +26,6 @@ export const FIGURES: Readonly<Record<FigureCase, readonly FigureInfo[]>> = {
     { key: 'totalMs', label: 'both', unit: 'ms', limit: 500 },
   ],
   state: [{ key: 'bytesPerPage', label: 'kernel state for each page touched', unit: 'bytes', limit: 16 }],
-  mount: [
-    { key: 'mountMs', label: 'mount with two fault workers', unit: 'ms' },
-    { key: 'openMs', label: 'open a file with data', unit: 'ms' },
-    { key: 'mapMs', label: 'map it', unit: 'ms' },
-    { key: 'firstLoadMs', label: 'first load', unit: 'ms' },
-    { key: 'totalMs', label: 'all of it', unit: 'ms' },
-  ],
-  sequential: [
-    { key: 'readMs', label: 'read(2) of a file the host has not cached', unit: 'ms' },
-    { key: 'faultsMs', label: 'the same through faults, defaults', unit: 'ms' },
-    { key: 'ratio', label: 'faults to read(2)', unit: 'x', limit: 2 },
-  ],
   stores: [
     { key: 'plainNanoseconds', label: 'store of 8 bytes, not traced', unit: 'ns' },
     { key: 'tracedMicroseconds', label: 'the same, traced and recorded', unit: 'µs' },

@@ -19,7 +19,7 @@ export const FAULT_CASES = [
 export type FaultCase = (typeof FAULT_CASES)[number]
 
 /** What only the TypeScript side has. */
-export const FIGURE_CASES = ['msync', 'sparse', 'state', 'mount', 'stores', 'sequential'] as const
+export const FIGURE_CASES = ['msync', 'sparse', 'state', 'stores'] as const
 export type FigureCase = (typeof FIGURE_CASES)[number]
 
 export type CaseName = FaultCase | FigureCase

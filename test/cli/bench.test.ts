@@ -1,9 +1,10 @@
 /** faultline bench: every case runs, with a few faults, so that it cannot rot; how fast is for a quiet machine. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { locksBench } from '../../lib/bench/locks/locks.js'
 import type { BenchResult } from '../../lib/bench/run-bench.js'
+import type { Setting } from '../../lib/bench/sweep.js'
 import { LOCKING_NAMES } from '../../lib/config.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { temporaryDirectory } from '../support/temp.js'
@@ -14,10 +15,22 @@ const TINY = ['threads=2', 'faults=64', 'latency=50']
 
 /** A tiny run of each benchmark with a yardstick, which must turn out to do the same work. */
 const YARDSTICKS: readonly [name: string, settings: string[], rows: number, text: RegExp][] = [
-  ['faults', ['threads=2', 'faults=64', 'warm=64', 'tracking=sync,async'], 12, /both on one CPU, 2 threads/],
+  [
+    'faults',
+    ['threads=2', 'faults=64', 'warm=64', 'timed=64', 'tracking=sync,async'],
+    12,
+    /both on one CPU, 2 threads[^]*Latency of a fault/,
+  ],
   ['sync', ['mapping=1', 'pages=1,64', 'total=64'], 8, /neighbouring pages/],
   ['tree', ['entries=8', 'order=random'], 12, /next-tagged/],
+  ['crash', ['lines=4', 'size=64', 'time=1'], 9, /64 KiB/],
+  ['mount', ['size=4', 'cpus=one'], 4, /read a cold file/],
 ]
+
+/** The sides nothing is compared with, and the engine that has none. */
+function isCompared({ side, engine }: Setting): boolean {
+  return side !== 'c' && side !== 'copy' && side !== 'host' && engine !== 'guided'
+}
 
 describe('cli bench', function () {
   this.timeout(120_000)
@@ -53,7 +66,7 @@ describe('cli bench', function () {
       expect(environment).to.have.property('pinned')
       expect(results).to.have.length(rows)
       for (const { setting, ratio, figures } of results) {
-        if (setting['side'] === 'c') expect(ratio).to.equal(undefined)
+        if (!isCompared(setting)) expect(ratio).to.equal(undefined)
         else expect(ratio?.median, JSON.stringify(setting)).to.be.greaterThan(0)
         for (const { median } of Object.values(figures)) expect(median).to.be.greaterThan(0)
       }
@@ -66,6 +79,47 @@ describe('cli bench', function () {
     const { status, stderr } = runCli(['bench', 'sync', 'mapping=1', 'pages=257'])
     expect([status, stderr]).to.deep.equal([1, stderr])
     expect(stderr).to.include('no combination of these settings is possible')
+  })
+
+  it('compares ratios with those of an earlier result: status 3 when some have grown', () => {
+    const file = join(temporaryDirectory(), 'baseline.json')
+    const run = ['bench', 'tree', 'entries=6', 'op=lookup', 'order=seq', 'side=faultline,c', '--rounds', '1']
+    const { stdout } = runCli([...run, '--json'])
+    const result = JSON.parse(stdout) as BenchResult
+    const write = (factor: number): void => {
+      const results = result.results.map((each) => {
+        if (each.ratio === undefined) return each
+        return { ...each, ratio: { ...each.ratio, median: each.ratio.median * factor } }
+      })
+      writeFileSync(file, JSON.stringify({ ...result, results }))
+    }
+    write(1000)
+    expect(runCli([...run, '--baseline', file]).status).to.equal(0)
+    write(0.0001)
+    const { status, stderr } = runCli([...run, '--baseline', file])
+    expect([status, stderr]).to.deep.equal([3, stderr])
+    expect(stderr)
+      .to.include('1 ratios against')
+      .and.match(/op=lookup order=seq entries=6 side=faultline: [\d.]+x of c, was 0\.00/)
+  })
+
+  it('turns down a baseline that is none before it measures', () => {
+    const file = join(temporaryDirectory(), 'baseline.json')
+    const result = { bench: 'tree', environment: {}, results: [] }
+    const wrong: [string, RegExp][] = [
+      ['{', /it is not JSON/],
+      ['null', /no result of bench tree/],
+      [JSON.stringify({ ...result, bench: 'sync' }), /no result of bench tree/],
+      [JSON.stringify({ ...result, results: [1] }), /damaged/],
+      [JSON.stringify(result), /no ratios/],
+    ]
+    for (const [text, message] of wrong) {
+      writeFileSync(file, text)
+      const { status, stderr } = runCli(['bench', 'tree', '--baseline', file])
+      expect([status, stderr]).to.deep.equal([1, stderr])
+      expect(stderr).to.match(message)
+    }
+    expect(runCli(['bench', 'tree', '--tolerance', '-1']).status).to.equal(2)
   })
 
   describe('locks', () => {

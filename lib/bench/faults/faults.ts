@@ -16,10 +16,8 @@
 import { DIRTY_TRACKINGS } from '../../config.js'
 import type { Bench } from '../bench.js'
 import type { Setting } from '../sweep.js'
-import { FAULTS_CHART } from './chart.js'
-
-export const FAULT_OPS = ['read', 'hole-read', 'write', 'mkwrite', 'minor'] as const
-export type FaultOp = (typeof FAULT_OPS)[number]
+import { faultsChart } from './chart.js'
+import { FAULT_OPS, type FaultOp } from './ops.js'
 
 const ONE_CPU: Readonly<Record<FaultOp, number>> = {
   read: 1.05,
@@ -58,6 +56,7 @@ export const faultsBench: Bench = {
     { name: 'threads', help: 'threads that fault', default: '1', max: 16 },
     { name: 'faults', help: 'measured faults, all threads together', default: '8192', min: 16, max: 1 << 18 },
     { name: 'warm', help: 'faults before the clock starts', default: '24576', min: 0, max: 1 << 18 },
+    { name: 'timed', help: 'faults after those, each timed for the latencies', default: '8192', min: 0, max: 1 << 18 },
     {
       name: 'idle',
       help: 's to wait before CPU use of an idle mount is taken; 0: it is not',
@@ -70,11 +69,14 @@ export const faultsBench: Bench = {
   figures: [
     { key: 'perFault', label: 'a fault', unit: 'µs', digits: 2 },
     { key: 'perSecond', label: 'faults/s', unit: '', digits: 0 },
+    { key: 'p50', label: 'p50', unit: 'µs', digits: 1, isTerse: true },
+    { key: 'p99', label: 'p99', unit: 'µs', digits: 1, isTerse: true },
+    { key: 'p999', label: 'p99.9', unit: 'µs', digits: 1, isTerse: true },
     { key: 'idlePercent', label: 'idle CPU', unit: '%', digits: 3 },
   ],
   compares: 'side',
   reference: { value: 'c', figure: 'perFault', limit: limitOf },
-  chart: FAULTS_CHART,
+  chart: faultsChart,
   isPossible: ({ cpus, threads, op, tracking }) =>
     (cpus !== 'colocate' || (threads === 1 && tracking !== 'async')) && (tracking !== 'async' || op === 'mkwrite'),
   isPinned: ({ cpus, side }) => cpus === 'one' || (cpus === 'colocate' && side === 'c'),

@@ -7,15 +7,18 @@ import type { DirtyTracking } from '../../config.js'
 import type { FaultName } from '../../stats.js'
 import { AtomicWords } from '../../sync/shared-words.js'
 import type { MeasureContext, Measurement } from '../bench.js'
+import { histogramOf } from '../histogram.js'
 import { runNative } from '../native-program.js'
+import { percentile } from '../statistics.js'
 import type { Setting } from '../sweep.js'
 import { writeDataFile, writeHoleFile } from './data-file.js'
 import type { FaultThreadTask } from './fault-thread.js'
-import type { FaultOp } from './faults.js'
-import { type TouchRun, type TouchTask, mapOwn, touch, touchMeasured } from './touch.js'
+import type { FaultOp } from './ops.js'
+import { type TouchRun, type TouchTask, awaitAll, mapOwn, pagesOf, touch, touchMeasured, touchTimed } from './touch.js'
 
 const FILE = 'faults.pm'
 const COUNTED_SHARE = 0.9
+const SHARES = { p50: 0.5, p99: 0.99, p999: 0.999 }
 /** What each case must turn out to be, or it measures something else. */
 const FAULT_KIND: Readonly<Record<FaultOp, FaultName>> = {
   read: 'dataRead',
@@ -36,23 +39,26 @@ export async function measureFaults(setting: Setting, { directory, seed }: Measu
   const threads = setting['threads'] as number
   const pages = Math.ceil((setting['faults'] as number) / threads)
   const warm = Math.ceil((setting['warm'] as number) / threads)
+  const timed = Math.ceil((setting['timed'] as number) / threads)
+  const perThread = pagesOf({ warm, pages, timed })
   const path = join(directory, FILE)
-  if (op === 'hole-read' || op === 'write') writeHoleFile(path, threads * (warm + pages))
-  else writeDataFile(path, threads * (warm + pages), seed)
+  if (op === 'hole-read' || op === 'write') writeHoleFile(path, threads * perThread)
+  else writeDataFile(path, threads * perThread, seed)
   if (setting['side'] === 'c') {
-    const run = (await runNative('c_handler', { op, file: path, pages, warm, threads })) as {
+    const run = (await runNative('c_handler', { op, file: path, pages, warm, timed, threads })) as {
       nsPerFault: number
       hash: number
+      latencies: number[]
     }
-    return measurementOf(run.nsPerFault, run.hash)
+    return measurementOf(run.nsPerFault, run.hash, run.latencies)
   }
   const dirtyTracking = setting['tracking'] as DirtyTracking
   const options = { ...MOUNTS[String(setting['cpus'])], hugePages: false, maxThreads: 64, dirtyTracking }
   using pmem = mount(directory, options)
-  const tasks = Array.from({ length: threads }, (_, i): TouchTask => ({ op, first: i * (warm + pages), warm, pages }))
+  const tasks = Array.from({ length: threads }, (_, i): TouchTask => ({ op, first: i * perThread, warm, pages, timed }))
   const runs = await touchAll(pmem, tasks)
   const { count } = pmem.stats().faults[FAULT_KIND[op]]
-  const accesses = threads * (warm + pages)
+  const accesses = threads * perThread
   // The last batch of each worker is counted when it comes back for the next.
   const asAsked = dirtyTracking === 'async' ? count === 0 : count >= accesses * COUNTED_SHARE
   if (!asAsked) throw new Error(`${count} of ${accesses} accesses were ${FAULT_KIND[op]} faults`)
@@ -61,21 +67,39 @@ export async function measureFaults(setting: Setting, { directory, seed }: Measu
   pmem.crash()
   const elapsed = Math.max(...runs.map(({ end }) => end)) - Math.min(...runs.map(({ start }) => start))
   const hash = runs.reduce((sum, run) => (sum + run.hash) >>> 0, 0)
-  return measurementOf((elapsed * 1e6) / (pages * threads), hash, idlePercent)
+  const latencies = runs.flatMap((run) => [...run.latencies])
+  return measurementOf((elapsed * 1e6) / (pages * threads), hash, latencies, idlePercent)
 }
 
-function measurementOf(nanoseconds: number, hash: number, idlePercent?: number): Measurement {
-  const figures = { perFault: nanoseconds / 1000, perSecond: 1e9 / nanoseconds }
-  return { figures: idlePercent === undefined ? figures : { ...figures, idlePercent }, hash }
+/** latencies: ns. */
+function measurementOf(
+  nanoseconds: number,
+  hash: number,
+  latencies: readonly number[],
+  idlePercent?: number,
+): Measurement {
+  const figures: Record<string, number> = { perFault: nanoseconds / 1000, perSecond: 1e9 / nanoseconds }
+  if (latencies.length > 0) {
+    const sorted = Float64Array.from(latencies).sort()
+    for (const [key, share] of Object.entries(SHARES)) figures[key] = percentile(sorted, share) / 1000
+  }
+  if (idlePercent !== undefined) figures['idlePercent'] = idlePercent
+  return { figures, hash, histogram: histogramOf(latencies) }
 }
 
 /** The first task in this thread, the others in Workers. */
 async function touchAll(pmem: Pmem, tasks: readonly TouchTask[]): Promise<TouchRun[]> {
   const [own, ...others] = tasks as [TouchTask, ...TouchTask[]]
-  const buffer = new SharedArrayBuffer(8)
+  const buffer = new SharedArrayBuffer(12)
   const control = new AtomicWords(buffer)
   const workers = others.map((task) => {
-    const workerData: FaultThreadTask = { ...task, handle: pmem.handle, file: FILE, control: buffer }
+    const workerData: FaultThreadTask = {
+      ...task,
+      handle: pmem.handle,
+      file: FILE,
+      threads: tasks.length,
+      control: buffer,
+    }
     return new Worker(new URL('./fault-thread.js', import.meta.url), { workerData })
   })
   const runs = Promise.all(workers.map(async (worker) => ((await once(worker, 'message')) as [TouchRun])[0]))
@@ -88,7 +112,9 @@ async function touchAll(pmem: Pmem, tasks: readonly TouchTask[]): Promise<TouchR
   }
   control.store(1, 1)
   control.notify(1)
-  const mine = touchMeasured(words, own)
+  const measured = touchMeasured(words, own)
+  awaitAll(control, tasks.length)
+  const mine: TouchRun = { ...measured, latencies: touchTimed(words, own) }
   const theirs = await runs
   await Promise.all(exits)
   return [mine, ...theirs]

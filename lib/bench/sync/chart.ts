@@ -1,5 +1,5 @@
 /** The chart of `faultline bench sync`: cost of a dirty page by number of dirty pages, a line for each mapping size. */
-import { SIDE_COLOR, chartFrame } from '../chart-parts.js'
+import { chartFrame, sideColor } from '../chart-parts.js'
 
 export const SYNC_CHART: object = {
   ...chartFrame('msync: what a dirty page costs, µs', 'medians; the C loop makes the same kernel calls; one CPU'),
@@ -15,7 +15,7 @@ export const SYNC_CHART: object = {
     encoding: {
       x: { field: 'pages', type: 'quantitative', title: 'dirty pages', scale: { type: 'log' }, axis: { format: 'd' } },
       y: { field: 'perPage', type: 'quantitative', title: null, scale: { type: 'log' }, axis: { format: '~s' } },
-      color: SIDE_COLOR,
+      color: sideColor('faultline', 'c'),
       strokeDash: {
         field: 'size',
         type: 'nominal',

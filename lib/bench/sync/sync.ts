@@ -41,7 +41,7 @@ export const syncBench: Bench = {
   ],
   compares: 'side',
   reference: { value: 'c', figure: 'perPage', limit: () => LIMIT },
-  chart: SYNC_CHART,
+  chart: () => SYNC_CHART,
   isPossible: (setting) => (setting['pages'] as number) * Page.Size <= (setting['mapping'] as number) * MIB,
   isPinned: () => true,
   async measure(setting, context) {

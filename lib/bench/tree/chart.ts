@@ -1,5 +1,5 @@
 /** The chart of `faultline bench tree`: a group of bars for each operation, with the spread of the rounds. */
-import { SIDE_COLOR, chartFrame } from '../chart-parts.js'
+import { chartFrame, sideColor } from '../chart-parts.js'
 
 const x = { field: 'order', type: 'nominal', title: null, axis: { labelAngle: 0 } }
 const xOffset = { field: 'side', sort: null }
@@ -17,7 +17,7 @@ export const TREE_CHART: object = {
           x,
           xOffset,
           y: { field: 'perOperation', type: 'quantitative', title: null },
-          color: SIDE_COLOR,
+          color: sideColor('faultline', 'c', 'map'),
         },
       },
       {

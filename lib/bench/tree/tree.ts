@@ -38,7 +38,7 @@ export const treeBench: Bench = {
     figure: 'perOperation',
     limit: ({ side }) => (side === 'faultline' ? LIMIT : undefined),
   },
-  chart: TREE_CHART,
+  chart: () => TREE_CHART,
   isPinned: () => true,
   async measure(setting) {
     const { measureTree } = await import('./measure.js')
