@@ -125,13 +125,11 @@ constexpr Function kFunctions[] = {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   installSignalGuard();
   env.SetInstanceData(new Environment);
-  exports.Set("constants", constants(env));
+  napi_set_named_property(env, exports, "constants", constants(env));
   for (const Function& function : kFunctions) {
     napi_value value = nullptr;
-    if (napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.callback, nullptr, &value) != napi_ok) {
-      Napi::Error::Fatal("faultline", function.name);
-    }
-    exports.Set(function.name, Napi::Value(env, value));
+    napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.callback, nullptr, &value);
+    napi_set_named_property(env, exports, function.name, value);
   }
   return exports;
 }

@@ -91,7 +91,7 @@ class Args {
     }
     std::string text(length, '\0');
     napi_get_value_string_utf8(env_, values_[index], text.data(), length + 1, &length);
-    if (text.find('\0') != std::string::npos) failText(index, "a string without NUL");
+    if (text.find('\0') != std::string::npos) failText(describe(index, "a string without NUL"));
     return text;
   }
 
@@ -124,14 +124,14 @@ class Args {
     napi_typeof(env_, values_[index], &type);
     const auto at = static_cast<size_t>(type);
     const std::string came = at < std::size(kTypes) ? kTypes[at] : "unknown";
-    fail(Napi::TypeError::New(env_, describe(index, expected) + ", not " + came));
+    ok_ = false;
+    napi_throw_type_error(env_, nullptr, (describe(index, expected) + ", not " + came).c_str());
     return 0;
   }
 
   /** A RangeError naming the argument. Return: 0. */
   [[gnu::cold, gnu::noinline]] uint64_t failRange(size_t index, const char* expected, double came) {
-    Napi::Number number = Napi::Number::New(env_, came);
-    fail(Napi::RangeError::New(env_, describe(index, expected) + ", not " + number.ToString().Utf8Value()));
+    failText(describe(index, expected) + ", not " + numberText(came));
     return 0;
   }
 
@@ -163,17 +163,23 @@ class Args {
     return {static_cast<T*>(data), length};
   }
 
-  [[gnu::cold, gnu::noinline]] void failText(size_t index, const char* expected) {
-    fail(Napi::RangeError::New(env_, describe(index, expected)));
+  [[gnu::cold, gnu::noinline]] void failText(const std::string& message) {
+    ok_ = false;
+    napi_throw_range_error(env_, nullptr, message.c_str());
+  }
+
+  /** As JS writes it. */
+  std::string numberText(double number) const {
+    napi_value value = nullptr;
+    char text[32] = "";
+    napi_create_double(env_, number, &value);
+    napi_coerce_to_string(env_, value, &value);
+    napi_get_value_string_utf8(env_, value, text, sizeof text, nullptr);
+    return text;
   }
 
   std::string describe(size_t index, const char* expected) const {
     return std::string(function_) + ": argument " + std::to_string(index + 1) + " must be " + expected;
-  }
-
-  void fail(const Napi::Error& error) {
-    ok_ = false;
-    error.ThrowAsJavaScriptException();
   }
 
   napi_env env_;

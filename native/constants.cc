@@ -10,6 +10,7 @@
 #include "fault_port.h"
 #include "fault_record.h"
 #include "mapping.h"
+#include "result.h"
 #include "store_log.h"
 #include "store_ranges.h"
 #include "uffd_abi.h"
@@ -146,10 +147,10 @@ constexpr Constant kConstants[] = {
 
 }  // namespace
 
-Napi::Object constants(Napi::Env env) {
-  Napi::Object result = Napi::Object::New(env);
-  for (const Constant& constant : kConstants) result.Set(constant.name, constant.value);
-  result.Freeze();
+napi_value constants(napi_env env) {
+  JsObject result(env);
+  for (const Constant& constant : kConstants) result.set(constant.name, constant.value);
+  napi_object_freeze(env, result);
   return result;
 }
 

@@ -5,6 +5,6 @@
 namespace faultline {
 
 /** Every number both sides know, by name, so that no value lives twice unchecked. */
-Napi::Object constants(Napi::Env env);
+napi_value constants(napi_env env);
 
 }  // namespace faultline

@@ -48,10 +48,10 @@ const CpuFeatures& cpuFeatures() {
 
 napi_value cpuInfo(napi_env env, napi_callback_info) {
   const CpuFeatures& features = cpuFeatures();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("flush", flushName(features.flush));
-  result.Set("nonTemporalStores", features.nonTemporalStores);
-  result.Set("cacheLineSize", static_cast<double>(features.cacheLineSize));
+  JsObject result(env);
+  result.set("flush", flushName(features.flush));
+  result.set("nonTemporalStores", features.nonTemporalStores);
+  result.set("cacheLineSize", static_cast<double>(features.cacheLineSize));
   return result;
 }
 
@@ -92,9 +92,9 @@ napi_value getAffinity(napi_env env, napi_callback_info info) {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(thread, sizeof set, &set) == -1) return throwSysError(env, errno, "sched_getaffinity");
-  Napi::Array result = Napi::Array::New(env);
+  JsArray result(env);
   for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-    if (CPU_ISSET(cpu, &set)) result.Set(result.Length(), cpu);
+    if (CPU_ISSET(cpu, &set)) result.push(toJs(env, cpu));
   }
   return result;
 }

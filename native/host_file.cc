@@ -120,16 +120,16 @@ napi_value fileStatus(napi_env env, napi_callback_info info) {
   if (!args.ok()) return nullptr;
   struct stat status = {};
   if (fstat(fd, &status) == -1) return throwSysError(env, errno, "fstat");
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("size", static_cast<double>(status.st_size));
-  result.Set("blocks", static_cast<double>(status.st_blocks));
-  result.Set("device", static_cast<double>(status.st_dev));
-  result.Set("inode", static_cast<double>(status.st_ino));
-  result.Set("mode", static_cast<double>(status.st_mode));
-  result.Set("links", static_cast<double>(status.st_nlink));
-  result.Set("blockSize", static_cast<double>(status.st_blksize));
-  result.Set("modifiedMs", milliseconds(status.st_mtim));
-  result.Set("changedMs", milliseconds(status.st_ctim));
+  JsObject result(env);
+  result.set("size", static_cast<double>(status.st_size));
+  result.set("blocks", static_cast<double>(status.st_blocks));
+  result.set("device", static_cast<double>(status.st_dev));
+  result.set("inode", static_cast<double>(status.st_ino));
+  result.set("mode", static_cast<double>(status.st_mode));
+  result.set("links", static_cast<double>(status.st_nlink));
+  result.set("blockSize", static_cast<double>(status.st_blksize));
+  result.set("modifiedMs", milliseconds(status.st_mtim));
+  result.set("changedMs", milliseconds(status.st_ctim));
   return result;
 }
 

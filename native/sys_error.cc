@@ -21,14 +21,11 @@ napi_value throwSysError(napi_env env, int error, const char* syscall, const std
   message += syscall;
   if (!detail.empty()) message += ": " + detail;
 
-  Napi::Error object = Napi::Error::New(env, message);
-  if (!object.IsEmpty()) {
-    Napi::Object properties = object.Value();
-    properties.Set("code", errnoName(error));
-    properties.Set("errno", error);
-    properties.Set("syscall", syscall);
-    object.ThrowAsJavaScriptException();
-  }
+  napi_value object = nullptr;
+  napi_create_error(env, toJs(env, errnoName(error)), toJs(env, message.c_str()), &object);
+  napi_set_named_property(env, object, "errno", toJs(env, error));
+  napi_set_named_property(env, object, "syscall", toJs(env, syscall));
+  napi_throw(env, object);
   return nullptr;
 }
 

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <list>
 #include <mutex>
 #include <set>
 
@@ -22,7 +22,7 @@
  * Then, for each mount of the environment that is not closed: its state becomes Dead; its caches are cut to nothing, so
  * that every access is past EOF; its userfaultfds are replaced, which wakes who sleeps in a fault to meet SIGBUS; and
  * when nobody else uses the mount the pool is unlocked. Descriptors keep their numbers: who still closes them closes
- * nothing of others.
+ * nothing of others. A thread that is gone in the middle of an unmount had nobody beside it: the pool is unlocked.
  *
  * The list of what belongs to a mount is the process's, under a mutex that is also held while any of it is closed: a
  * number that has become another file's is never touched.
@@ -33,6 +33,8 @@ namespace {
 
 struct Service {
   napi_env env;
+  /** -1 once it was closed; so are those below. The service is over when both are. */
+  int uffd;
   int lock;
   /** Words of the mount's shared memory, which its JS objects keep alive as long as the environment. */
   std::atomic<int32_t>* state;
@@ -46,8 +48,8 @@ struct Service {
 };
 
 std::mutex mutex;
-/** By its first userfaultfd. Never destroyed: environments end after static destructors may have run. */
-auto& services = *new std::map<int, Service>;
+/** Never destroyed: environments end after static destructors may have run. */
+auto& services = *new std::list<Service>;
 /** Environments with a clean-up hook of ours. */
 auto& watched = *new std::set<napi_env>;
 
@@ -56,42 +58,53 @@ void replace(int fd, int placeholder) {
   if (placeholder != -1) dup3(placeholder, fd, O_CLOEXEC);
 }
 
-void endService(int uffd, const Service& service) {
-  if (service.state->load() == service.closed) return;
+/** Context: under the mutex. Return: nullptr when there is none. */
+Service* serviceOf(int uffd) {
+  const auto at = std::ranges::find(services, uffd, &Service::uffd);
+  return at == services.end() ? nullptr : &*at;
+}
+
+void unlockPool(const Service& service) {
+  if (service.lock != -1) flock(service.lock, LOCK_UN);
+}
+
+void endService(const Service& service) {
+  if (service.state->load() == service.closed) {
+    unlockPool(service);
+    return;
+  }
   int32_t expected = service.live;
   service.state->compare_exchange_strong(expected, service.dead);
   for (const int cache : service.caches) {
     if (ftruncate(cache, 0) == -1) continue;
   }
   const int placeholder = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  replace(uffd, placeholder);
+  if (service.uffd != -1) replace(service.uffd, placeholder);
   for (const int other : service.userfaultfds) replace(other, placeholder);
   if (placeholder != -1) close(placeholder);
-  if (service.users->load() <= 1) flock(service.lock, LOCK_UN);
+  if (service.users->load() <= 1) unlockPool(service);
 }
 
 void environmentEnds(void* env) {
   const std::lock_guard<std::mutex> guard(mutex);
   watched.erase(static_cast<napi_env>(env));
-  for (auto at = services.begin(); at != services.end();) {
-    if (at->second.env == env) {
-      endService(at->first, at->second);
-      at = services.erase(at);
-    } else {
-      ++at;
-    }
+  for (const Service& service : services) {
+    if (service.env == env) endService(service);
   }
+  services.remove_if([env](const Service& service) { return service.env == env; });
 }
 
 }  // namespace
 
 int closeOwned(int fd) {
   const std::lock_guard<std::mutex> guard(mutex);
-  services.erase(fd);
-  for (auto& [uffd, service] : services) {
+  for (Service& service : services) {
+    if (service.uffd == fd) service.uffd = -1;
+    if (service.lock == fd) service.lock = -1;
     service.caches.erase(fd);
     service.userfaultfds.erase(fd);
   }
+  services.remove_if([](const Service& service) { return service.uffd == -1 && service.lock == -1; });
   return close(fd);
 }
 
@@ -110,7 +123,7 @@ napi_value serveFromHere(napi_env env, napi_callback_info info) {
   const std::lock_guard<std::mutex> guard(mutex);
   if (watched.insert(env).second) napi_add_env_cleanup_hook(env, environmentEnds, env);
   const auto word = [&words](size_t at) { return reinterpret_cast<std::atomic<int32_t>*>(words.data + at); };
-  services[uffd] = {env, lock, word(state), word(users), live, dead, closed, {}, {}};
+  services.push_back({env, uffd, lock, word(state), word(users), live, dead, closed, {}, {}});
   return undefined(env);
 }
 
@@ -120,8 +133,7 @@ napi_value ownCache(napi_env env, napi_callback_info info) {
   const int cache = args.integer(1);
   if (!args.ok()) return nullptr;
   const std::lock_guard<std::mutex> guard(mutex);
-  const auto service = services.find(uffd);
-  if (service != services.end()) service->second.caches.insert(cache);
+  if (Service* service = serviceOf(uffd); service != nullptr) service->caches.insert(cache);
   return undefined(env);
 }
 
@@ -131,8 +143,7 @@ napi_value ownUserfaultfd(napi_env env, napi_callback_info info) {
   const int other = args.integer(1);
   if (!args.ok()) return nullptr;
   const std::lock_guard<std::mutex> guard(mutex);
-  const auto service = services.find(uffd);
-  if (service != services.end()) service->second.userfaultfds.insert(other);
+  if (Service* service = serviceOf(uffd); service != nullptr) service->userfaultfds.insert(other);
   return undefined(env);
 }
 

@@ -106,10 +106,10 @@ int availableFeatures(const Way& way, uint64_t* features) {
 }
 
 napi_value describe(napi_env env, int fd, const Way& way, uint64_t features) {
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("fd", fd);
-  result.Set("way", way.name);
-  result.Set("features", static_cast<double>(features));
+  JsObject result(env);
+  result.set("fd", fd);
+  result.set("way", way.name);
+  result.set("features", static_cast<double>(features));
   return result;
 }
 
@@ -149,31 +149,31 @@ napi_value openFirstWay(napi_env env, uint64_t extra) {
 }  // namespace
 
 napi_value userfaultfdFeatures(napi_env env, napi_callback_info) {
-  Napi::Array result = Napi::Array::New(env);
+  JsArray result(env);
   for (const Feature& feature : kFeatures) {
-    Napi::Object row = Napi::Object::New(env);
-    row.Set("name", feature.name);
-    row.Set("bit", static_cast<double>(feature.bit));
-    row.Set("since", feature.since);
-    row.Set("needed", feature.needed);
-    result.Set(result.Length(), row);
+    JsObject row(env);
+    row.set("name", feature.name);
+    row.set("bit", static_cast<double>(feature.bit));
+    row.set("since", feature.since);
+    row.set("needed", feature.needed);
+    result.push(row);
   }
   return result;
 }
 
 napi_value probeUserfaultfd(napi_env env, napi_callback_info) {
-  Napi::Array result = Napi::Array::New(env);
+  JsArray result(env);
   for (const Way& way : kWays) {
     uint64_t features = 0;
     const int error = availableFeatures(way, &features);
-    Napi::Object attempt = Napi::Object::New(env);
-    attempt.Set("way", way.name);
-    attempt.Set("ok", error == 0);
+    JsObject attempt(env);
+    attempt.set("way", way.name);
+    attempt.set("ok", error == 0);
     if (error != 0)
-      attempt.Set("code", errnoName(error));
+      attempt.set("code", errnoName(error));
     else
-      attempt.Set("features", static_cast<double>(features));
-    result.Set(result.Length(), attempt);
+      attempt.set("features", static_cast<double>(features));
+    result.push(attempt);
   }
   return result;
 }
