@@ -11,7 +11,8 @@
  *                       TOWRITE is back: who set it may know of a store that was not flushed (collect-stores.ts)
  *   unlock, wake next
  *
- * Any other order loses a store. Cost grows with dirty entries, never with the size of the mapping.
+ * Any other order loses a store. A sync ends when what others took from it is written too (awaitOthers). Cost grows with
+ * dirty entries, never with the size of the mapping.
  *
  * 4 KiB entries go through these steps in batches of up to BATCH_PAGES: one call write-protects them and one compares
  * and writes them, which is where the time goes. The first is waited for, the others are taken while i_pages is held
@@ -40,6 +41,7 @@ import {
   rootOf,
   unlockEntryAt,
   unlockPages,
+  waitEntryUnlocked,
 } from './grab-entry.js'
 import { mayHaveBadBlocks, nextKnownBad } from './bad-blocks.js'
 import { collectStores } from './collect-stores.js'
@@ -94,6 +96,7 @@ export function saveRange(kernel: Kernel, inode: number, first: number, last: nu
     else error = written
     index = next
   }
+  awaitOthers(kernel, inode, first, last)
   unlockPages(kernel, inode)
   if (traced) traceFile(kernel, Trace.WritebackRangeDone, inode, span, end)
   error ||= lost
@@ -119,6 +122,26 @@ export function saveAcross(kernel: Kernel, inode: number, first: number, last: n
     if (error < 0 && error !== LOST) return error
   }
   return 0
+}
+
+/**
+ * Wait for the pages of the range that another sync took: between the tagging and the scan, it may have cleared TOWRITE
+ * and have the entry locked still. DIRTY goes last, so such an entry is DIRTY and locked; so is one that a fault works
+ * on, which is waited for in vain. Each is waited for once: what is locked again was written meanwhile. When the other
+ * sync fails, its error is the file's, and each open of the file is told.
+ *
+ * Context: i_pages held on entry and on return, dropped while sleeping.
+ */
+function awaitOthers(kernel: Kernel, inode: number, first: number, last: number): void {
+  const { tree, batch } = kernel
+  const { cursor } = batch
+  const root = rootOf(kernel, inode)
+  for (let index = first; tree.nextMarked(root, index, last, Mark.Dirty, cursor);) {
+    index = cursor.after()
+    if (!isLocked(cursor.entry)) continue
+    waitEntryUnlocked(kernel, inode, cursor.index, cursor.entry)
+    lockPages(kernel, inode)
+  }
 }
 
 /**

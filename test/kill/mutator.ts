@@ -120,6 +120,9 @@ export class Mutator {
     const lines = this.#draw(window)
     const serial = ++this.#serial
     this.#journal.note({ op: 'store', lines, serial })
+    // A sync of other pages covers what write(2) wrote, not what was stored over it since: another thread's sync may
+    // have taken the former alone.
+    for (const line of lines) this.#written.delete(line)
     for (const line of lines) {
       const content = new BigUint64Array(lineContent(line, serial).buffer)
       const at = (line - window.first) * content.length

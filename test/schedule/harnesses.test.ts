@@ -69,6 +69,8 @@ describe('schedule/harnesses', () => {
 
   it('fsync-fsync: S1.6, K70: no sync of a page that another is writing returns before it is on media', () =>
     explored('fsync-fsync'))
+  it('fsync-parts: S1.6, K70: no sync returns before what another one took from it is on media', () =>
+    explored('fsync-parts'))
 
   it('invalidate-waiters: K15, K16, T12, S0.5, B24: who removes an entry wakes all three that wait for it', () =>
     explored('invalidate-waiters'))

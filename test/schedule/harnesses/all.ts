@@ -8,7 +8,7 @@ import { FAULT_FAULT } from './fault-fault.js'
 import { FAULT_HUGE } from './fault-huge.js'
 import { FAULT_PUNCH, MKWRITE_PUNCH } from './fault-punch.js'
 import { COPY_TRUNCATE, FAULT_TRUNCATE } from './fault-truncate.js'
-import { FSYNC_FSYNC } from './fsync-fsync.js'
+import { FSYNC_FSYNC, FSYNC_PARTS } from './fsync-fsync.js'
 import { HOLE_READ_WRITE } from './hole-read-write.js'
 import { INVALIDATE_WAITERS } from './invalidate-waiters.js'
 import { MEMORY_FAILURE_FAULT, MEMORY_FAILURE_TRUNCATE } from './memory-failure-truncate.js'
@@ -33,6 +33,7 @@ export const HARNESSES: readonly Harness[] = [
   STORE_WRITEBACK,
   MKWRITE_PUNCH,
   FSYNC_FSYNC,
+  FSYNC_PARTS,
   INVALIDATE_WAITERS,
   DOWNGRADE_SLEEPERS,
   TREE_GROWTH,
