@@ -11,6 +11,8 @@ function samplesOf(rss: (second: number) => number): Sample[] {
   return Array.from({ length: 100 }, (_, seconds) => ({
     seconds,
     rss: rss(seconds) * 2 ** 20,
+    shared: 2 ** 20,
+    virtual: 2 ** 32,
     heap: 2 ** 23,
     external: 2 ** 21,
     descriptors: 40 + (seconds % 7),
