@@ -1,0 +1,133 @@
+/** The loop in several processes: a run waits for threads that start and end, most of the time. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
+import type { InjectOperation } from '../../lib/inject-rules.js'
+import { type Settings, countOperations } from './loop.js'
+import type { RunAnswer, RunTask } from './run.fixture.js'
+
+export interface CampaignPlan {
+  readonly operations: readonly InjectOperation[]
+  readonly settings: Settings
+  readonly jobs: number
+  /** Who has found so many will not read more. */
+  readonly complaintsMax?: number
+  /** Called after each run. */
+  readonly onRun: (runs: number, total: number) => void
+}
+
+export interface KindResult {
+  readonly operation: InjectOperation
+  /** Operations of the kind that the workload makes when none fails, and runs in which one failed. */
+  readonly made: number
+  readonly failed: number
+}
+
+export interface CampaignResult {
+  readonly kinds: readonly KindResult[]
+  readonly runs: number
+  readonly complaints: readonly string[]
+}
+
+const SILENCE_MS = 120_000
+const COMPLAINTS_MAX = 20
+
+export function runCampaign(plan: CampaignPlan): Promise<CampaignResult> {
+  return new Campaign(plan).run()
+}
+
+class Campaign {
+  readonly #plan: CampaignPlan
+  readonly #complaints: string[] = []
+  readonly #kinds: Kind[]
+  readonly #total: number
+  #runs = 0
+
+  constructor(plan: CampaignPlan) {
+    this.#plan = plan
+    const made = countOperations(plan.settings)
+    this.#kinds = plan.operations.map((operation) => new Kind(operation, made[operation]))
+    this.#total = this.#kinds.reduce((sum, kind) => sum + kind.made + 1, 0)
+  }
+
+  async run(): Promise<CampaignResult> {
+    await Promise.all(Array.from({ length: this.#plan.jobs }, () => this.#job()))
+    return { kinds: this.#kinds, runs: this.#runs, complaints: this.#complaints }
+  }
+
+  async #job(): Promise<void> {
+    let child: ChildProcess | undefined
+    try {
+      for (let kind = this.#kind(); kind !== undefined; kind = this.#kind()) {
+        child ??= fork(new URL('./run.fixture.js', import.meta.url))
+        const { operation } = kind
+        const nth = kind.take()
+        const { failed, complaint } = await ask(child, { operation, nth, settings: this.#plan.settings })
+        kind.note(nth, failed)
+        if (complaint !== undefined) this.#complaints.push(complaint)
+        // What is left of a mount that went wrong must not disturb the next.
+        if (complaint !== undefined) {
+          child.kill('SIGKILL')
+          child = undefined
+        }
+        this.#plan.onRun(++this.#runs, this.#total)
+      }
+    } finally {
+      child?.kill('SIGKILL')
+    }
+  }
+
+  #kind(): Kind | undefined {
+    if (this.#complaints.length >= (this.#plan.complaintsMax ?? COMPLAINTS_MAX)) return undefined
+    return this.#kinds.find(({ isOver }) => !isOver)
+  }
+}
+
+class Kind implements KindResult {
+  failed = 0
+  isOver = false
+  #next = 1
+
+  constructor(
+    readonly operation: InjectOperation,
+    readonly made: number,
+  ) {}
+
+  take(): number {
+    return this.#next++
+  }
+
+  /** Not before all that the workload makes have had their turn. */
+  note(nth: number, failed: boolean): void {
+    if (failed) this.failed++
+    else if (nth > this.made) this.isOver = true
+  }
+}
+
+/** Return: the answer of the child; a child that dies or says nothing is a complaint. */
+async function ask(child: ChildProcess, task: RunTask): Promise<RunAnswer> {
+  const over = new AbortController()
+  const { signal } = over
+  const death = once(child, 'exit', { signal }).then(([status, by]) =>
+    complain(`the process has ended with ${String(by ?? status)}`, task),
+  )
+  const silence = setTimeout(SILENCE_MS, undefined, { signal }).then(() =>
+    complain(`nothing was heard for ${SILENCE_MS / 1000} s`, task),
+  )
+  const answer = once(child, 'message', { signal }).then(([message]) => message as RunAnswer)
+  child.send(task)
+  try {
+    return await Promise.race([answer, death, silence])
+  } finally {
+    over.abort()
+    await Promise.allSettled([answer, death, silence])
+  }
+}
+
+function complain(what: string, task: RunTask): RunAnswer {
+  return { failed: true, complaint: `${what}: ${nameOf(task)}` }
+}
+
+function nameOf({ operation, nth, settings }: RunTask): string {
+  return `--operation ${operation} --nth ${nth} --seed ${settings.seed}`
+}
