@@ -10,10 +10,12 @@ export interface CampaignPlan {
   readonly operations: readonly InjectOperation[]
   readonly settings: Settings
   readonly jobs: number
+  /** The first run of each kind. Default: 1. */
+  readonly from?: number
   /** Who has found so many will not read more. */
   readonly complaintsMax?: number
-  /** Called after each run. */
-  readonly onRun: (runs: number, total: number) => void
+  /** Called after each run, with what was wrong in it. */
+  readonly onRun: (runs: number, total: number, complaint: string | undefined) => void
 }
 
 export interface KindResult {
@@ -46,8 +48,8 @@ class Campaign {
   constructor(plan: CampaignPlan) {
     this.#plan = plan
     const made = countOperations(plan.settings)
-    this.#kinds = plan.operations.map((operation) => new Kind(operation, made[operation]))
-    this.#total = this.#kinds.reduce((sum, kind) => sum + kind.made + 1, 0)
+    this.#kinds = plan.operations.map((operation) => new Kind(operation, made[operation], plan.from ?? 1))
+    this.#total = this.#kinds.reduce((sum, kind) => sum + Math.max(0, kind.made - kind.next + 1) + 1, 0)
   }
 
   async run(): Promise<CampaignResult> {
@@ -70,7 +72,7 @@ class Campaign {
           child.kill('SIGKILL')
           child = undefined
         }
-        this.#plan.onRun(++this.#runs, this.#total)
+        this.#plan.onRun(++this.#runs, this.#total, complaint)
       }
     } finally {
       child?.kill('SIGKILL')
@@ -86,15 +88,15 @@ class Campaign {
 class Kind implements KindResult {
   failed = 0
   isOver = false
-  #next = 1
 
   constructor(
     readonly operation: InjectOperation,
     readonly made: number,
+    public next: number,
   ) {}
 
   take(): number {
-    return this.#next++
+    return this.next++
   }
 
   /** Not before all that the workload makes have had their turn. */

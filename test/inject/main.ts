@@ -3,7 +3,8 @@
  * failing, until none is left (loop.ts; what is checked: run.ts).
  *
  *   -- --operation NAME   only this kind      -- --nth N    only this run
- *   -- --seed N           another workload    -- --jobs N   processes at a time, default: CPUs
+ *   -- --from N           not those before    -- --jobs N   processes at a time, default: CPUs
+ *   -- --seed N           another workload
  */
 import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -16,6 +17,7 @@ import { type Settings, runFailing } from './loop.js'
 interface Options {
   readonly operation?: InjectOperation
   readonly nth?: number
+  readonly from: number
   readonly seed: number
   readonly jobs: number
 }
@@ -25,9 +27,10 @@ function natural(text: string): number {
   return Number(text)
 }
 
-const { operation, nth, seed, jobs }: Options = new Command()
+const { operation, nth, from, seed, jobs }: Options = new Command()
   .addOption(new Option('--operation <name>').choices([...INJECT_OPERATIONS]))
   .option('--nth <number>', '', natural)
+  .option('--from <number>', '', natural, 1)
   .option('--seed <number>', '', natural, 1)
   .option('--jobs <number>', '', natural, availableParallelism())
   .parse()
@@ -39,17 +42,24 @@ if (nth === undefined) {
   const progress = makeProgress('runs')
   let isStarted = false
   const started = performance.now()
-  const onRun = (runs: number, total: number): void => {
+  const onRun = (runs: number, total: number, complaint: string | undefined): void => {
+    if (complaint !== undefined) console.error(`${complaint}\n`)
     if (!isStarted) progress.start(total)
     isStarted = true
     progress.update(Math.min(runs, total))
   }
-  const { kinds, runs, complaints } = await runCampaign({ operations, settings, jobs: Math.max(1, jobs), onRun })
+  const { kinds, runs, complaints } = await runCampaign({
+    operations,
+    settings,
+    from: Math.max(1, from),
+    jobs: Math.max(1, jobs),
+    onRun,
+  })
   progress.stop()
   const rows = kinds.map(({ operation: name, made, failed }) => [name, made, failed])
   print(formatTable(['operation', 'made', 'runs in which one failed'], rows))
-  for (const complaint of complaints) console.error(`${complaint}\n`)
-  const verdict = complaints.length === 0 ? 'every error was told, nothing acknowledged was lost' : 'see above'
+  const verdict =
+    complaints.length === 0 ? 'every error was told, nothing acknowledged was lost' : `${complaints.length} complaints`
   print(`${runs} runs in ${((performance.now() - started) / 60_000).toFixed(1)} minutes, seed ${seed}: ${verdict}`)
   process.exitCode = complaints.length === 0 ? 0 : 1
 } else {
