@@ -1,4 +1,4 @@
-/** explore({ resume }) threw what the host said of the file as an error of Node; JournalError is what is documented. */
+/** explore({ resume }) threw what the host said of the file as an error of Node; JournalError is what it documents. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
