@@ -1,8 +1,7 @@
 /** The loop in several processes: a run waits for threads that start and end, most of the time. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { setTimeout } from 'node:timers/promises'
 import type { InjectOperation } from '../../lib/inject-rules.js'
+import { Silence } from '../support/silence.js'
 import { type Settings, countOperations } from './loop.js'
 import type { RunAnswer, RunTask } from './run.fixture.js'
 
@@ -108,21 +107,18 @@ class Kind implements KindResult {
 
 /** Return: the answer of the child; a child that dies or says nothing is a complaint. */
 async function ask(child: ChildProcess, task: RunTask): Promise<RunAnswer> {
-  const over = new AbortController()
-  const { signal } = over
-  const death = once(child, 'exit', { signal }).then(([status, by]) =>
-    complain(`the process has ended with ${String(by ?? status)}`, task),
-  )
-  const silence = setTimeout(SILENCE_MS, undefined, { signal }).then(() =>
-    complain(`nothing was heard for ${SILENCE_MS / 1000} s`, task),
-  )
-  const answer = once(child, 'message', { signal }).then(([message]) => message as RunAnswer)
+  let silence: Silence | undefined
+  const answer = new Promise<RunAnswer>((resolve) => {
+    silence = new Silence(SILENCE_MS, () => resolve(complain(`nothing was heard for ${SILENCE_MS / 1000} s`, task)))
+    child.once('message', resolve)
+    child.once('exit', (status, by) => resolve(complain(`the process has ended with ${by ?? status}`, task)))
+  })
   child.send(task)
   try {
-    return await Promise.race([answer, death, silence])
+    return await answer
   } finally {
-    over.abort()
-    await Promise.allSettled([answer, death, silence])
+    silence?.stop()
+    child.removeAllListeners()
   }
 }
 
