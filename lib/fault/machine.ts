@@ -186,7 +186,10 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   return buffer
 }
 
-/** What a mount commonly commits of its words. */
+/**
+ * What a mount commonly commits of its words. V8 counts no shared memory: who allocates little would hold closed mounts
+ * for ever.
+ */
 const COMMITTED = 2 ** 20
 
 /** Errors: ENOMEM. */
@@ -230,7 +233,6 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const { buffer, config } = handle
   const addon = config.traced ? withStoreViews(plainAddon) : plainAddon
   const layout = layoutOf(config)
-  // V8 counts no shared memory: a thread that allocates little would hold closed mounts for ever.
   plainAddon.countAsHeld(buffer, COMMITTED)
   const words: SharedWords = new AtomicWords(buffer, {
     at: HeaderWord.State,

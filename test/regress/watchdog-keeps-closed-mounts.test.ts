@@ -1,7 +1,7 @@
 /**
  * One watchdog looked at all mounts, and each mount started its timer again: whoever mounted oftener than once a second
- * was never looked at, and never let go of. And what it had let go of it did not collect, for its heap did not grow: the
- * shared words of each mount stayed until the end of the process, 90 MiB of address space and about 1 MiB of memory.
+ * was never looked at, and never let go of. And what it had let go of it did not collect, for its heap did not grow.
+ * The shared words of each mount stayed until the process ended, 90 MiB of address space and about 1 MiB of memory.
  */
 import { expect } from 'chai'
 import { runFixture } from '../fs/run-fixture.js'
