@@ -8,6 +8,7 @@
         'native/constants.cc',
         'native/cpu.cc',
         'native/fault_port.cc',
+        'native/held_memory.cc',
         'native/host_file.cc',
         'native/mapping.cc',
         'native/signal_guard.cc',

@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "environment.h"
 #include "fault_port.h"
+#include "held_memory.h"
 #include "host_file.h"
 #include "mapping.h"
 #include "signal_guard.h"
@@ -80,6 +81,8 @@ constexpr Function kFunctions[] = {
     FUNCTION(createArrayBuffer),
     FUNCTION(detachArrayBuffer),
     FUNCTION(addressOf),
+
+    FUNCTION(countAsHeld),
 
     FUNCTION(openBeneath),
     FUNCTION(openDirectory),

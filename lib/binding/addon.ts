@@ -189,6 +189,10 @@ export interface Addon {
   /** Address of the first byte of a view (of a SharedArrayBuffer too). */
   addressOf(view: ArrayBufferView): number
 
+  // held_memory.cc
+  /** Let the calling thread's collector count so many bytes as memory that goes with the object. */
+  countAsHeld(object: object, bytes: number): void
+
   // host_file.cc
   /** openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS), O_CLOEXEC; flags and mode as open(2). */
   openBeneath(directory: number, path: string, flags: number, mode: number): number

@@ -38,7 +38,7 @@ export interface CampaignOptions extends ResolvedOptions {
   readonly onShrink?: () => void
 }
 
-/** Errors: JournalError; of the host. */
+/** Errors: JournalError. */
 export async function runCampaign(subject: Subject, options: CampaignOptions): Promise<Report> {
   const started = performance.now()
   return withoutExit(async () => {

@@ -21,7 +21,17 @@ export class JournalError extends Error {
   override readonly name = 'JournalError'
 }
 
+/** Errors: JournalError for what the host says of the file. */
+function ofHost<Value>(path: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (error) {
+    throw new JournalError(`${path} cannot be used as a journal: ${(error as Error).message}`)
+  }
+}
+
 export class Journal {
+  readonly #path: string
   readonly #file: number
   readonly #outcomes: ReadonlyMap<number, Outcome>
   /** Looks before this one were made by an earlier run. */
@@ -33,10 +43,10 @@ export class Journal {
 
   /**
    * identity: names log and options. isStrict: nothing that was said may be lost when the process dies.
-   * Errors: JournalError for a file that is none, or of another campaign; of the host.
+   * Errors: JournalError for a file that is none, of another campaign, or that the host does not give.
    */
   constructor(path: string, identity: string, isStrict: boolean) {
-    const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+    const text = existsSync(path) ? ofHost(path, () => readFileSync(path, 'utf8')) : ''
     const before = text.slice(0, text.lastIndexOf('\n') + 1)
     // A run that died while it wrote the first line has left a part of it.
     if (before === '' && !sealJson({ identity }).startsWith(text))
@@ -45,7 +55,8 @@ export class Journal {
     this.#outcomes = parsed.outcomes
     this.#end = this.#at = parsed.end
     this.#isStrict = isStrict
-    this.#file = openSync(path, 'a')
+    this.#path = path
+    this.#file = ofHost(path, () => openSync(path, 'a'))
     if (before.length < text.length) ftruncateSync(this.#file, Buffer.byteLength(before))
     if (before === '') this.#write(sealJson({ identity }))
   }
@@ -85,7 +96,7 @@ export class Journal {
   }
 
   #write(text: string): void {
-    writeSync(this.#file, `${text}\n`)
+    ofHost(this.#path, () => writeSync(this.#file, `${text}\n`))
   }
 }
 

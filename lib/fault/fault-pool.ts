@@ -73,11 +73,11 @@ function waitFor(machine: Machine, word: HeaderWord, target: number, timeoutMs: 
   const stopping = word === HeaderWord.WorkersGone
   // Plain words: these waits must work on a dead mount too.
   const words = new AtomicWords(machine.handle.buffer)
-  const deadline = performance.now() + timeoutMs
-  for (;;) {
+  // A turn counts for what it may take at most: a process that is stopped for a while, by Ctrl-Z or a freezer of
+  // containers, has not waited.
+  for (let left = timeoutMs; ; left -= LOST_CHECK_MS) {
     const now = words.load(word)
     if (now >= target) return
-    const left = deadline - performance.now()
     if (left <= 0) {
       const what = stopping ? 'stop' : 'start'
       throw new PmemError('ETIMEDOUT', 'mount', `only ${now} of ${target} fault workers did ${what} in time`)

@@ -186,6 +186,12 @@ export function createMachineBuffer(config: MountConfig): SharedArrayBuffer {
   return buffer
 }
 
+/**
+ * What a mount commonly commits of its words. V8 counts no shared memory: who allocates little would hold closed mounts
+ * for ever.
+ */
+const COMMITTED = 2 ** 20
+
 /** Errors: ENOMEM. */
 function allocate(bytes: number): SharedArrayBuffer {
   try {
@@ -227,6 +233,7 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
   const { buffer, config } = handle
   const addon = config.traced ? withStoreViews(plainAddon) : plainAddon
   const layout = layoutOf(config)
+  plainAddon.countAsHeld(buffer, COMMITTED)
   const words: SharedWords = new AtomicWords(buffer, {
     at: HeaderWord.State,
     value: MachineState.Dead,

@@ -185,8 +185,8 @@ export class DaxFile implements Disposable {
    *
    * A write of a whole bad page repairs it; of a bad page a part cannot be written (K108): EFAULT, or fewer bytes.
    *
-   * Return: bytes written; fewer than asked when space ran out on the way. Errors: ENOSPC, EFBIG, EFAULT, EBADF; EIO
-   * of the media.
+   * Return: bytes written; fewer than asked when space ran out on the way. Errors: ENOSPC, EFBIG, EFAULT, EBADF;
+   * ENOMEM (maxTreeNodes); EIO of the media.
    */
   write(buffer: ArrayBufferView | ArrayBuffer | SharedArrayBuffer, position: number): number {
     const bytes = requireBuffer('buffer', buffer)

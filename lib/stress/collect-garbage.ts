@@ -2,7 +2,15 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
+let gc: (() => void) | undefined
+
+/** A context is made once a thread: each is memory that fragments. */
 export function collectGarbage(): void {
+  gc ??= exposedCollector()
+  gc()
+}
+
+function exposedCollector(): () => void {
   setFlagsFromString('--expose-gc')
-  ;(runInNewContext('gc') as () => void)()
+  return runInNewContext('gc') as () => void
 }

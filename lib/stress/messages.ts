@@ -53,8 +53,11 @@ export interface StressFailure {
 
 /** What a process has. */
 export interface Resources {
-  /** Bytes: resident, the main thread's JavaScript heap, and what that holds outside of it. */
+  /** Bytes: resident, of that caches and other shared memory, address space. */
   readonly rss: number
+  readonly shared: number
+  readonly virtual: number
+  /** Bytes: the main thread's JavaScript heap, and what that holds outside of it. */
   readonly heap: number
   readonly external: number
   readonly descriptors: number

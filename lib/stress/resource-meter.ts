@@ -21,14 +21,22 @@ export class ResourceMeter {
 }
 
 function look(): Resources {
-  const { rss, heapUsed, external } = process.memoryUsage()
+  const { heapUsed, external } = process.memoryUsage()
   const maps = readFileSync('/proc/self/maps', 'latin1')
+  const status = readFileSync('/proc/self/status', 'latin1')
   return {
-    rss,
+    rss: bytesOf(status, 'VmRSS'),
+    shared: bytesOf(status, 'RssShmem'),
+    virtual: bytesOf(status, 'VmSize'),
     heap: heapUsed,
     external,
     descriptors: readdirSync('/proc/self/fd').length,
     threads: readdirSync('/proc/self/task').length,
     mappings: maps.split('\n').length - 1,
   }
+}
+
+/** status: /proc/PID/status, in KiB. */
+function bytesOf(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? NaN) * 1024
 }

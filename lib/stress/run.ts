@@ -81,6 +81,15 @@ const NO_TOTALS: KernelTotals = {
   hugeConflicts: 0,
   injected: 0,
 }
+/**
+ * Has glibc give back what is freed: by default a freed buffer of some MiB teaches it to take those from its arenas,
+ * one for each thread there is or was, and these grow by holes for a long time. For who measures what is held.
+ */
+const PROMPT_MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 17),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 17),
+}
 /** The stress process reports four times a second. */
 const SILENCE_MS = 15_000
 /** No timer is longer. */
@@ -150,7 +159,11 @@ class StressRun {
   ) {}
 
   async run(): Promise<StressResult> {
-    const child = fork(new URL('./process.js', import.meta.url), { execArgv: [], stdio: ['ignore', 2, 2, 'ipc'] })
+    const child = fork(new URL('./process.js', import.meta.url), {
+      execArgv: [],
+      stdio: ['ignore', 2, 2, 'ipc'],
+      env: this.plan.collects ? { ...process.env, ...PROMPT_MALLOC } : process.env,
+    })
     const onExit = (): void => {
       child.kill('SIGKILL')
       this.onAbandon()

@@ -7,6 +7,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { Silence } from '../support/silence.js'
 import type { FuzzResult, FuzzTask } from './process.fixture.js'
 
 export interface Campaign {
@@ -47,7 +48,7 @@ export async function fuzzApi(options: CampaignOptions): Promise<Campaign> {
     silence.is = true
     child.kill('SIGKILL')
   }
-  const watchdog = setTimeout(onSilence, silenceMs)
+  const watchdog = new Silence(silenceMs, onSilence)
   child.stderr.on('data', (chunk: Buffer) => (stderr = `${stderr}${chunk.toString()}`.slice(-8000)))
   createInterface({ input: child.stdout }).on('line', (line) => {
     const told = JSON.parse(line) as { progress?: number; result?: FuzzResult }
@@ -61,7 +62,6 @@ export async function fuzzApi(options: CampaignOptions): Promise<Campaign> {
     const ended = await new Promise<string>((resolve) => {
       child.on('close', (code, signal) => resolve(signal ?? String(code)))
     })
-    clearTimeout(watchdog)
     const end = silence.is ? `no call for ${silenceMs} ms` : `ended with ${describeEnd(ended)}`
     const complaints =
       ended === '0' && result !== undefined
@@ -70,6 +70,7 @@ export async function fuzzApi(options: CampaignOptions): Promise<Campaign> {
     const { outcomes = {}, rounds = 0 } = result ?? {}
     return { calls: result?.calls ?? last, outcomes, rounds, complaints }
   } finally {
+    watchdog.stop()
     rmSync(scratch, { recursive: true, force: true })
   }
 }

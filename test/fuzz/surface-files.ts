@@ -216,7 +216,7 @@ export const FILE: Surface = {
     weight: 16,
   },
   'DaxFile.read': { args: args(memory, offset), codes: ['EFAULT'] },
-  'DaxFile.write': { args: args(memory, offset), codes: ['ENOSPC', 'EFBIG', 'EFAULT'], weight: 8 },
+  'DaxFile.write': { args: args(memory, offset), codes: ['ENOSPC', 'EFBIG', 'EFAULT', 'ENOMEM'], weight: 8 },
   'DaxFile.truncate': { args: args(size), codes: ['EFBIG', 'ENOSPC'], weight: 6 },
   'DaxFile.fallocate': {
     args: args(

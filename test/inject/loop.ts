@@ -26,11 +26,3 @@ export function runFailing(operation: InjectOperation, nth: number, settings: Se
 export function countOperations(settings: Settings): Readonly<Record<InjectOperation, number>> {
   return runFailing(INJECT_OPERATIONS[0], 0, settings).made
 }
-
-/** Return: how many runs there were in which the operation failed. */
-export function failEach(operation: InjectOperation, settings: Settings, onRun: (nth: number) => void): number {
-  for (let nth = 1; ; nth++) {
-    if (!runFailing(operation, nth, settings).failed) return nth - 1
-    onRun(nth)
-  }
-}

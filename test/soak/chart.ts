@@ -8,7 +8,7 @@ const PANEL = { width: 620, height: 70 }
 export function drawSoak(samples: readonly Sample[], warmSeconds: number, subtitle: string): Promise<string> {
   const panels = KINDS.map(({ key, title, unit }) => ({
     ...PANEL,
-    title: { text: title, anchor: 'start', fontSize: 13, fontWeight: 600, offset: 4 },
+    title: { text: title, anchor: 'start', frame: 'group', fontSize: 13, fontWeight: 600, offset: 4 },
     data: { values: samples.map((sample) => ({ minutes: sample.seconds / 60, value: sample[key] / unit })) },
     layer: [
       {
@@ -19,7 +19,7 @@ export function drawSoak(samples: readonly Sample[], warmSeconds: number, subtit
       {
         mark: { type: 'line', color: '#1b6ca8', strokeWidth: 1.5 },
         encoding: {
-          x: { field: 'minutes', type: 'quantitative', title: null, axis: { grid: false } },
+          x: { field: 'minutes', type: 'quantitative', title: null, scale: { nice: false }, axis: { grid: false } },
           y: { field: 'value', type: 'quantitative', title: null, scale: { zero: true }, axis: { tickCount: 3 } },
         },
       },
@@ -44,6 +44,8 @@ export function drawSoak(samples: readonly Sample[], warmSeconds: number, subtit
       font: 'system-ui, Helvetica, Arial, sans-serif',
       view: { stroke: '#ddd' },
       axis: { labelFontSize: 11, gridColor: '#eee' },
+      // The panels begin at one line, whatever their numbers.
+      axisY: { minExtent: 40 },
     },
   })
 }

@@ -1,6 +1,6 @@
 /**
  * npm run test:soak -- [minutes] [--seed N] [--svg FILE]: stress with failures injected, 30 minutes by default. Zero
- * mismatches, and memory, descriptors, threads and mappings must be flat after a warm-up of a quarter.
+ * mismatches, and memory, descriptors, threads and mappings must be flat after a warm-up of a third.
  */
 import { writeFileSync } from 'node:fs'
 import cliProgress from 'cli-progress'

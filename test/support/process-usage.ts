@@ -27,6 +27,18 @@ export function openDescriptors(): string[] {
   })
 }
 
+/** Address space of this process that is private, writable and of no file. */
+export function writableBytes(): number {
+  return writable(readFileSync('/proc/self/maps', 'utf8').trim().split('\n')).reduce(
+    (sum, line) => sum + sizeOf(line),
+    0,
+  )
+}
+
+function writable(maps: readonly string[]): string[] {
+  return maps.filter((line) => / rw-p .* 00:00 0 *$/.test(line))
+}
+
 function usage(): Record<string, number> {
   const maps = readFileSync('/proc/self/maps', 'utf8').trim().split('\n')
   return {
@@ -37,7 +49,7 @@ function usage(): Record<string, number> {
     named: maps.filter((line) => line.trim().split(/ +/).length > 5).length,
     // The page of zeroes of a mount, and its shared words.
     readOnly: maps.filter((line) => / r--p .* 00:00 0 *$/.test(line)).length,
-    large: maps.filter((line) => / rw-p .* 00:00 0 *$/.test(line) && sizeOf(line) >= LARGE).length,
+    large: writable(maps).filter((line) => sizeOf(line) >= LARGE).length,
   }
 }
 
