@@ -110,7 +110,7 @@ napi_value closeFd(napi_env env, napi_callback_info info) {
   Args args(env, info, "closeFd");
   const int fd = args.integer(0);
   if (!args.ok()) return nullptr;
-  const int result = closeOwned(fd);
+  const int result = closeOwned(env, fd);
   return result == -1 && errno == EINTR ? undefined(env) : undefinedOrThrow(env, result, "close");
 }
 
@@ -191,7 +191,7 @@ napi_value tryLockFile(napi_env env, napi_callback_info info) {
   Args args(env, info, "tryLockFile");
   const int fd = args.integer(0);
   if (!args.ok()) return nullptr;
-  if (uninterrupted([&] { return flock(fd, LOCK_EX | LOCK_NB); }) == 0) return toJs(env, true);
+  if (uninterrupted([&] { return tryLockOwned(env, fd); }) == 0) return toJs(env, true);
   return errno == EWOULDBLOCK ? toJs(env, false) : throwSysError(env, errno, "flock");
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <list>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -36,7 +37,8 @@ struct Service {
   /** -1 once it was closed; so are those below. The service is over when both are. */
   int uffd;
   int lock;
-  /** Words of the mount's shared memory, which its JS objects keep alive as long as the environment. */
+  /** The typed array of the words below: a thread terminated inside mount() leaves no other reference to them. */
+  napi_ref words;
   std::atomic<int32_t>* state;
   std::atomic<int32_t>* users;
   int32_t live;
@@ -50,6 +52,10 @@ struct Service {
 std::mutex mutex;
 /** Never destroyed: environments end after static destructors may have run. */
 auto& services = *new std::list<Service>;
+/** Pools locked by who has not yet said what it serves: descriptors and who locked them. */
+auto& locks = *new std::map<int, napi_env>;
+/** Of mounts that another thread closed: only its own thread may delete a reference, and does at its next mount. */
+auto& spent = *new std::multimap<napi_env, napi_ref>;
 /** Environments with a clean-up hook of ours. */
 auto& watched = *new std::set<napi_env>;
 
@@ -85,26 +91,57 @@ void endService(const Service& service) {
   if (service.users->load() <= 1) unlockPool(service);
 }
 
+/** Its references go with it: they are not deleted here. */
 void environmentEnds(void* env) {
   const std::lock_guard<std::mutex> guard(mutex);
   watched.erase(static_cast<napi_env>(env));
+  spent.erase(static_cast<napi_env>(env));
   for (const Service& service : services) {
     if (service.env == env) endService(service);
   }
   services.remove_if([env](const Service& service) { return service.env == env; });
+  for (const auto& [lock, owner] : locks) {
+    if (owner == env) flock(lock, LOCK_UN);
+  }
+  std::erase_if(locks, [env](const auto& each) { return each.second == env; });
+}
+
+void watch(napi_env env) {
+  if (watched.insert(env).second) napi_add_env_cleanup_hook(env, environmentEnds, env);
+}
+
+void letGoOfWords(napi_env caller, const Service& service) {
+  if (service.env == caller) {
+    napi_delete_reference(caller, service.words);
+  } else {
+    spent.emplace(service.env, service.words);
+  }
 }
 
 }  // namespace
 
-int closeOwned(int fd) {
+int tryLockOwned(napi_env env, int fd) {
   const std::lock_guard<std::mutex> guard(mutex);
+  if (flock(fd, LOCK_EX | LOCK_NB) == -1) return -1;
+  watch(env);
+  locks[fd] = env;
+  return 0;
+}
+
+int closeOwned(napi_env env, int fd) {
+  const std::lock_guard<std::mutex> guard(mutex);
+  locks.erase(fd);
   for (Service& service : services) {
     if (service.uffd == fd) service.uffd = -1;
     if (service.lock == fd) service.lock = -1;
     service.caches.erase(fd);
     service.userfaultfds.erase(fd);
   }
-  services.remove_if([](const Service& service) { return service.uffd == -1 && service.lock == -1; });
+  services.remove_if([env](const Service& service) {
+    const bool over = service.uffd == -1 && service.lock == -1;
+    if (over) letGoOfWords(env, service);
+    return over;
+  });
   return close(fd);
 }
 
@@ -120,10 +157,14 @@ napi_value serveFromHere(napi_env env, napi_callback_info info) {
   const int dead = args.integer(6);
   const int closed = args.integer(7);
   if (!args.ok()) return nullptr;
+  napi_ref reference = nullptr;
+  napi_create_reference(env, args.raw(2), 1, &reference);
   const std::lock_guard<std::mutex> guard(mutex);
-  if (watched.insert(env).second) napi_add_env_cleanup_hook(env, environmentEnds, env);
+  watch(env);
+  locks.erase(lock);
+  for (auto [at, end] = spent.equal_range(env); at != end; at = spent.erase(at)) napi_delete_reference(env, at->second);
   const auto word = [&words](size_t at) { return reinterpret_cast<std::atomic<int32_t>*>(words.data + at); };
-  services.push_back({env, uffd, lock, word(state), word(users), live, dead, closed, {}, {}});
+  services.push_back({env, uffd, lock, reference, word(state), word(users), live, dead, closed, {}, {}});
   return undefined(env);
 }
 

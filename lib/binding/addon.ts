@@ -137,7 +137,7 @@ export interface Addon {
   /**
    * When this thread's environment ends and the word at `state` is not `closed`: the word becomes `dead` if it was
    * `live`, what ownCache named is cut to nothing, the userfaultfd lets go of everyone, and with at most one user (the
-   * word at `users`) the pool's lock is released. Forgotten when the userfaultfd is closed.
+   * word at `users`) the pool's lock is released. Forgotten when the userfaultfd is closed; until then `words` is kept.
    */
   serveFromHere(
     uffd: number,
@@ -208,7 +208,10 @@ export interface Addon {
   allocateFile(fd: number, mode: number, offset: number, length: number): Errno
   truncateFile(fd: number, size: number): Errno
   syncFile(fd: number, dataOnly: boolean): Errno
-  /** flock(LOCK_EX | LOCK_NB). Return: true when taken. */
+  /**
+   * flock(LOCK_EX | LOCK_NB), until closeFd, or until this thread ends without a mount (serveFromHere) that has it.
+   * Return: true when taken.
+   */
   tryLockFile(fd: number): boolean
   /** pwrite(2) until done, from raw memory. Return: bytes (short only with an error following it) or -errno. */
   writeFile(fd: number, source: number, length: number, offset: number): Errno

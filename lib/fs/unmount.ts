@@ -1,6 +1,6 @@
 /** Taking a mount down: by the last close, by the exit of a thread, by the exit of the process. */
 import { Page } from '../constants.js'
-import { PmemError } from '../errors.js'
+import { PmemError, isErrno } from '../errors.js'
 import { stopFaultWorkers } from '../fault/fault-pool.js'
 import { isThreadAlive } from '../fault/lost-thread.js'
 import { HeaderWord, type Machine, MachineState, declareDead } from '../fault/machine.js'
@@ -83,14 +83,22 @@ function dropOrphans({ words, vmas, addon }: Machine): void {
   }
 }
 
-/** Descriptors and kernel mappings of an inode; the shared words need no tidying any more. */
+/**
+ * Descriptors and kernel mappings of an inode; the shared words need no tidying any more. A thread that was terminated
+ * while it did the same has left some of them: what is gone already must not keep the pool locked.
+ */
 function dropHostSide(machine: Machine, inode: number): void {
   const { inodes, addon } = machine
   const reserve = inodes.number(inode, InodeWord.Reserve)
   addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
   addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
-  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
-  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
+  for (const word of [InodeWord.CacheFd, InodeWord.MediaFd] as const) {
+    try {
+      addon.closeFd(inodes.word(inode, word))
+    } catch (error) {
+      if (!isErrno(error, 'EBADF')) throw error
+    }
+  }
 }
 
 /**

@@ -1,63 +1,63 @@
 /**
- * `npm run test:asan [-- FILE…]`: the addon with AddressSanitizer and UndefinedBehaviorSanitizer, under the tests that
- * reach it. It is compiled in a folder of its own; the normal build stays as it is.
+ * `npm run test:asan [-- PIECE…]`: the default tests with the addon compiled with AddressSanitizer and
+ * UndefinedBehaviorSanitizer, folder by folder. The normal build stays as it is.
  *
- * SIGSEGV, SIGBUS and SIGTRAP are ours, so the sanitizer leaves them alone. Leaks are not looked for: what V8 holds at
- * exit would be all there is to see. Tests that start processes pass the sanitizer on to them by the environment.
+ * PIECE: a folder of test/, or a file there without .test.ts. Without pieces: all but those below.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, symlinkSync, existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import Table from 'cli-table3'
+import { TOP, allPieces, isPiece, patternOf } from '../coverage/pieces.js'
 import { projectRoot } from '../support/sources.js'
+import { buildSanitized, checkPlanted, clearReports, reports, sanitizedEnvironment } from './sanitized.js'
 
-const FOLDER = join(process.env['FAULTLINE_TEST_DIR'] ?? tmpdir(), 'faultline-asan')
-const FLAGS = '-fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer -g'
-const FILES = [
-  ...['unit/binding/*', 'fault/*', 'fs/misuse', 'fs/vm-*', 'fs/blocks', 'fs/fallocate', 'fs/traced-forms', 'fs/crash'],
-  ...['fs/memory-errors', 'fs/names', 'fs/threads', 'fs/verify'],
-]
+/** Slower than by itself, but not by this much. */
+const TIMEOUT_MS = 120_000
 
-function build(): string {
-  mkdirSync(FOLDER, { recursive: true })
-  for (const name of ['native', 'binding.gyp', 'package.json']) {
-    cpSync(join(projectRoot, name), join(FOLDER, name), { recursive: true })
-  }
-  const modules = join(FOLDER, 'node_modules')
-  if (!existsSync(modules)) symlinkSync(join(projectRoot, 'node_modules'), modules)
-  const env = { ...process.env, CFLAGS: FLAGS, CXXFLAGS: FLAGS, LDFLAGS: '-fsanitize=address,undefined' }
-  console.error(`building with sanitizers in ${FOLDER}`)
-  const gyp = join(projectRoot, 'node_modules/.bin/node-gyp')
-  const { status } = spawnSync(gyp, ['rebuild'], { cwd: FOLDER, env, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) throw new Error('the addon could not be built with sanitizers: g++ with libasan and libubsan?')
-  return join(FOLDER, 'build/Release/faultline.node')
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  [TOP]: 'reads the sources',
+  coverage: 'reads what V8 noted',
+  pack: 'loads the addon of a package made there, not this one',
 }
 
-function library(name: string): string {
-  return spawnSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim()
-}
-
-const addon = build()
 const given = process.argv.slice(2)
-const files = (given.length > 0 ? given : FILES).map((name) => `dist/test/${name}.test.js`)
-const { status, stdout, stderr } = spawnSync(
-  process.execPath,
-  ['node_modules/mocha/bin/mocha.js', '--timeout', '120000', ...files],
-  {
-    cwd: projectRoot,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    env: {
-      ...process.env,
-      FAULTLINE_ADDON: addon,
-      LD_PRELOAD: `${library('libasan.so')} ${library('libubsan.so')}`,
-      ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigtrap=0:allow_user_segv_handler=1',
-      UBSAN_OPTIONS: 'print_stacktrace=1',
-    },
-  },
-)
-const reports = `${stdout}${stderr}`.match(/^.*(?:ERROR: AddressSanitizer|runtime error:).*$/gm) ?? []
-process.stdout.write(stdout)
-if (status !== 0 || reports.length > 0) process.stderr.write(stderr)
-console.log(`${reports.length} reports of the sanitizers`)
-process.exitCode = status === 0 && reports.length === 0 ? 0 : 1
+const unknown = given.filter((piece) => !isPiece(piece))
+if (unknown.length > 0) {
+  console.error(`no such piece: ${unknown.join(', ')}; there are ${allPieces().join(', ')}`)
+  process.exit(2)
+}
+buildSanitized()
+checkPlanted()
+console.error('planted mistakes: 2 of 2 reported')
+for (const [piece, reason] of Object.entries(LEFT_OUT)) console.error(`left out: ${piece}: ${reason}`)
+
+const total = { passed: 0, failed: 0, reports: 0 }
+const table = new Table({ head: ['piece', 'passed', 'failed', 'reports', 'seconds'] })
+for (const piece of given.length > 0 ? given : allPieces().filter((name) => !(name in LEFT_OUT))) {
+  const start = performance.now()
+  const { passed, failed, found } = run(piece)
+  const seconds = Math.round((performance.now() - start) / 1000)
+  table.push([piece, passed, failed, found.length, seconds])
+  console.error(`${piece}: ${passed} passed, ${failed} failed, ${found.length} reports, ${seconds} s`)
+  for (const line of found) console.error(line)
+  total.passed += passed
+  total.failed += failed
+  total.reports += found.length
+}
+console.log(table.toString())
+console.log(`${total.reports} reports of the sanitizers`)
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed + total.reports === 0 ? 0 : 1
+
+function run(piece: string): { passed: number; failed: number; found: string[] } {
+  clearReports()
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['node_modules/mocha/bin/mocha.js', '--no-colors', '--timeout', String(TIMEOUT_MS), patternOf(piece)],
+    { cwd: projectRoot, encoding: 'utf8', maxBuffer: 2 ** 28, env: sanitizedEnvironment() },
+  )
+  const summary = /^(\d+) passed, (\d+) failed/m.exec(stdout)
+  if (status !== 0) console.error(stdout.slice(Math.max(0, stdout.indexOf(' failing'))) + stderr)
+  // Who dies without a last line has failed.
+  const [passed, failed] = summary === null ? [0, 1] : [Number(summary[1]), Number(summary[2])]
+  return { passed, failed: status === 0 ? failed : Math.max(1, failed), found: reports() }
+}

@@ -41,7 +41,7 @@ export function isPiece(piece: string): boolean {
   return allPieces().includes(piece) || existsSync(join(projectRoot, `test/${piece}.test.ts`))
 }
 
-function patternOf(piece: string): string {
+export function patternOf(piece: string): string {
   if (piece === TOP) return 'dist/test/*.test.js'
   return allPieces().includes(piece) ? `dist/test/${piece}/**/*.test.js` : `dist/test/${piece}.test.js`
 }

@@ -145,6 +145,7 @@ async function workerEnds(pool: string, how: string, phase: string): Promise<voi
 async function mounterEnds(pool: string, how: string, phase: string): Promise<void> {
   const shared = new SharedArrayBuffer(16)
   await endOf({ pool, phase, how, handle: undefined, shared })
+  if (phase === 'mounting') mount(`${pool}-own`).close()
   report(kept(pool, shared))
 }
 

@@ -46,8 +46,8 @@ describe('the end of', function () {
     const ways = EVERYTHING ? WAYS : (['terminate', ...(i % 3 === 0 ? [WAYS[1 + (i % 2)]] : [])] as const)
     it(`a Worker while ${phase}: by ${ways.join(', ')}`, () => {
       for (const how of ways) {
-        const { reports, status, stderr } = run('worker', String(how), phase)
-        expect(status, `${how}: ${stderr}`).to.equal(0)
+        const { reports, status, signal, stderr } = run('worker', String(how), phase)
+        expect({ status, signal }, `${how}: ${stderr}`).to.deep.equal({ status: 0, signal: null })
         const { uses, close, ...kept } = reports[0] as {
           uses: Outcome[]
           close: Outcome
@@ -64,8 +64,8 @@ describe('the end of', function () {
     if (EVERYTHING || i % 2 === 0) {
       it(`a Worker that has mounted, while ${phase}: by ${EVERYTHING ? WAYS.join(', ') : 'terminate'}`, () => {
         for (const how of EVERYTHING ? WAYS : (['terminate'] as const)) {
-          const { reports, status, stderr } = run('mounter', how, phase)
-          expect(status, `${how}: ${stderr}`).to.equal(0)
+          const { reports, status, signal, stderr } = run('mounter', how, phase)
+          expect({ status, signal }, `${how}: ${stderr}`).to.deep.equal({ status: 0, signal: null })
           expect(reports, how).to.deep.equal([{ sound: true, lost: false }])
         }
       })

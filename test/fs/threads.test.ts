@@ -114,7 +114,8 @@ describe('threads', function () {
       expect(now.every((byte) => byte === i || (i % 2 === 1 && byte === 255))).to.equal(true)
     }
     stop()
-    expect((await message<{ stored: number }>(worker)).stored).to.be.greaterThan(1000)
+    // More than one store for each time the power failed: it did not stand still. Which it may do on a loaded machine.
+    expect((await message<{ stored: number }>(worker)).stored).to.be.greaterThan(60)
     await exits.get(worker)
     file.sync()
     expect(readFileSync(join(pmem.root, 'shared.pm')).equals(new Uint8Array(file.mmap().buffer))).to.equal(true)
