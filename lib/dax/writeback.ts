@@ -11,8 +11,8 @@
  *                       TOWRITE is back: who set it may know of a store that was not flushed (collect-stores.ts)
  *   unlock, wake next
  *
- * Any other order loses a store. A sync ends when what others took from it is written too (awaitOthers). Cost grows with
- * dirty entries, never with the size of the mapping.
+ * Any other order loses a store. A sync ends when what others took from it is written too (awaitOthers). Cost grows
+ * with dirty entries, never with the size of the mapping.
  *
  * 4 KiB entries go through these steps in batches of up to BATCH_PAGES: one call write-protects them and one compares
  * and writes them, which is where the time goes. The first is waited for, the others are taken while i_pages is held

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temp.js'
 const INSTALL = 'native/install.mjs'
 const PREPARE = '.ci/prepare.mjs'
 const SOURCES = ['native/addon.cc', 'binding.gyp', 'lib/index.ts', 'test/tidy.test.ts', 'package.json', 'tsconfig.json']
-const MADE = ['build/Release/.complete', 'dist/lib/fault/fault-thread.cjs']
+const MADE = ['build/Release/.complete', 'dist/lib/fault/watchdog-thread.cjs']
 
 describe("npm's scripts in a checkout", () => {
   let root: string
