@@ -14,7 +14,9 @@
  * Held wake-ups. On one CPU a thread that is woken takes the CPU from the worker at once, faults again and gives it
  * back: two switches a fault, however many wait. So the answers of a batch can hold the wake-ups of who waits for them
  * and give them all with the last one, as one range: whoever waits for a page in it that is not answered yet looks
- * again, in vain and harmlessly. Nothing may sleep while some are held; kPortWake gives them without an answer.
+ * again, in vain and harmlessly. Who is not woken yet is like one whose fault is not answered: the worker waits for
+ * nothing a faulting thread can hold. kPortWake gives them without an answer, before the worker serves those faults of
+ * the batch that have to wait for others.
  *
  *   [0]  microseconds to spin             read
  *   [1]  milliseconds to sleep at most    read

@@ -238,14 +238,14 @@ function unlockBatch(kernel: Kernel, inode: number, clean: boolean): void {
  * Cache to media for all pages of a batch; bad pages are passed over.
  * Context: the pages are in the cache and stay there. Return: 0, LOST when there was a bad page, or -errno.
  */
-function flushRuns(kernel: Kernel, inode: number, batch: PageRuns): Errno {
+function flushRuns(kernel: Kernel, inode: number, runs: PageRuns): Errno {
   // As in PendingLines.supersede: what is flushed after this look is newer than the stores a sync has to cover.
   if (kernel.pending.count === 0 && !mayHaveBadBlocks(kernel, inode)) {
-    return kernel.media.writebackRuns(inode, batch, kernel.inodes.sizeOf(inode))
+    return kernel.media.writebackRuns(inode, runs, kernel.inodes.sizeOf(inode))
   }
   let lost: Errno = 0
-  for (let run = 0; run < batch.count; run++) {
-    const error = flushBytes(kernel, inode, batch.first(run) * Page.Size, batch.length(run) * Page.Size)
+  for (let run = 0; run < runs.count; run++) {
+    const error = flushBytes(kernel, inode, runs.first(run) * Page.Size, runs.length(run) * Page.Size)
     if (error === LOST) lost = LOST
     else if (error < 0) return error
   }

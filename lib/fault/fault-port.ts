@@ -43,7 +43,7 @@ export interface FaultPort extends PageResolver {
   readAhead: boolean
   /** Set: who waits for the next page that is answered is woken with one that is answered later, or by wakeHeld. */
   holdWake: boolean
-  /** Context: before anything that sleeps, and at the end of a batch. */
+  /** Context: before the faults of a batch that have to wait for others, and at its end. */
   wakeHeld(): void
   /**
    * Context: sleeps in native code, at most `timeoutMs`; the batch before is done with.

@@ -12,8 +12,7 @@ import { AtomicWords } from '../sync/shared-words.js'
 import { HeaderWord, type MachineHandle } from './machine.js'
 import { threadFile } from './thread-file.js'
 
-/** Nothing to do for this long, ms, or for this share of the limit. */
-const QUIET_MS = 250
+/** A worker that has nothing to do looks at least as often as this share of the limit. */
 const QUIET_SHARE = 0.2
 
 /** One worker's part in it. Context: all methods: the thread of the worker. */
@@ -33,7 +32,7 @@ export class WatchdogStart {
   /** How long the worker may sleep: a mount with a short limit must be watched soon. Return: ms, at most `longest`. */
   pollMs(longest: number): number {
     if (this.#isDone) return longest
-    return Math.min(longest, QUIET_MS, Math.ceil(this.#handle.config.watchdogMs * QUIET_SHARE))
+    return Math.min(longest, Math.ceil(this.#handle.config.watchdogMs * QUIET_SHARE))
   }
 
   /** Before faults are served. */

@@ -3,10 +3,9 @@
  * without one of its rules is lost here.
  */
 import { expect } from 'chai'
-import { hasAsyncTracking } from '../../lib/fs/async-tracking.js'
 import { type DaxFile, type DaxMapping, mount } from '../../lib/index.js'
 import { Prng } from '../../lib/prng.js'
-import { requireUserfaultfd } from '../support/require-uffd.js'
+import { requireAsyncTracking, requireUserfaultfd } from '../support/require-uffd.js'
 import { seedFor } from '../support/seed.js'
 import { temporaryDirectory } from '../support/temp.js'
 import { PAGE, Pool, bytes } from './pool.js'
@@ -19,7 +18,7 @@ describe('asynchronous dirty tracking', () => {
 
   before(function () {
     requireUserfaultfd(this)
-    if (!hasAsyncTracking()) this.skip()
+    requireAsyncTracking(this)
   })
   afterEach(() => {
     pool.close()

@@ -1,5 +1,6 @@
 /** For suites that take real page faults. */
 import { missingNeeds, probe } from '../../lib/binding/probe.js'
+import { hasAsyncTracking } from '../../lib/fs/async-tracking.js'
 
 /**
  * Skip the test or suite (`this` of a before hook or a test) when this machine cannot watch memory, and say why.
@@ -8,7 +9,15 @@ import { missingNeeds, probe } from '../../lib/binding/probe.js'
 export function requireUserfaultfd(context: Mocha.Context): void {
   const lacking = missingNeeds(probe())[0]
   if (lacking === undefined) return
-  const why = `${lacking.name}: ${lacking.reason ?? lacking.detail} (${lacking.remedy ?? 'no remedy known'})`
+  skip(context, `${lacking.name}: ${lacking.reason ?? lacking.detail} (${lacking.remedy ?? 'no remedy known'})`)
+}
+
+/** The same for what mount option dirtyTracking: 'async' needs. */
+export function requireAsyncTracking(context: Mocha.Context): void {
+  if (!hasAsyncTracking()) skip(context, 'userfaultfd without WP_ASYNC, which needs Linux 6.7')
+}
+
+function skip(context: Mocha.Context, why: string): never {
   if (process.env['CI']) throw new Error(`userfaultfd is required in CI: ${why}`)
   const test = context.test
   if (test !== undefined) test.title += ` [${why}]`
