@@ -76,6 +76,7 @@ export const enum ErrorNumber {
   EBUSY = 16,
   EEXIST = 17,
   EINVAL = 22,
+  EMFILE = 24,
   EFBIG = 27,
   ENOSPC = 28,
   EOVERFLOW = 75,

@@ -11,6 +11,8 @@ import { threadFile } from './thread-file.js'
 /** Generous: a loaded machine starts a thread in tens of milliseconds. */
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
+/** Descriptors that a thread of Node takes, and files it reads while it starts; more than any version was seen to. */
+const DESCRIPTORS = 8
 /** How often a wait looks whether workers are gone that will not say so: those of a Worker that was terminated. */
 const LOST_CHECK_MS = 100
 
@@ -19,11 +21,12 @@ const LOST_CHECK_MS = 100
  * it puts to sleep may be the one whose event loop a late import needs.
  *
  * Context: sleeps; the calling thread's event loop is not needed.
- * Errors: EAGAIN when the host gives no thread, ETIMEDOUT when they do not come up; none is left running then.
+ * Errors: EMFILE; EAGAIN when the host gives no thread, ETIMEDOUT when they do not come up; none is left running then.
  */
 export function startFaultWorkers(machine: Machine): void {
   const { words, addon, handle } = machine
   const total = faultThreads(handle.config)
+  requireDescriptors(machine, total * DESCRIPTORS)
   let started = 0
   try {
     for (; started < total; started++) startFaultWorker(handle, started + 1)
@@ -34,6 +37,16 @@ export function startFaultWorkers(machine: Machine): void {
     waitFor(machine, HeaderWord.WorkersGone, started, STOP_TIMEOUT_MS)
     if (error instanceof PmemError) throw error
     throw noThread((error as Error).message, handle.root)
+  }
+}
+
+/** A thread that finds too few says so to the event loop of the one that started it, which is waiting for it here. */
+function requireDescriptors({ addon }: Machine, count: number): void {
+  const taken: number[] = []
+  try {
+    while (taken.length < count) taken.push(addon.createEvent())
+  } finally {
+    for (const fd of taken) addon.closeFd(fd)
   }
 }
 

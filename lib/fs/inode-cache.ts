@@ -5,8 +5,6 @@
  * unless it holds stores no sync has written: a power failure may lose those, closing a file must not. Such an inode
  * stays until it is opened again, or the mount is closed, which writes it back.
  */
-import { constants as hostConstants, rmSync } from 'node:fs'
-import type { Addon } from '../binding/addon.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
 import { loadBadBlocks, noteBadBlocks } from '../dax/bad-blocks.js'
 import { LAST_INDEX, deleteEntries } from '../dax/invalidate.js'
@@ -19,23 +17,11 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { Mark } from '../tree/root.js'
 import { readBadBlocks } from '../media/host-file-bad-blocks.js'
 import { readNote } from '../media/host-file-blocks.js'
-import { pathOf, removeNotes } from '../media/host-file-notes.js'
+import { type OpenRequest, openMedia, removeMedia } from './open-media.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
 const RESERVE_MIN = 16 * 2 ** 30
-
-export interface OpenRequest {
-  readonly name: string
-  readonly create: boolean
-  readonly exclusive: boolean
-  readonly readOnly: boolean
-  /** Size of a file that is created. */
-  readonly size: number
-  readonly mode: number
-  /** Bytes the file may grow to while it is open; 0: chosen here. */
-  readonly maxSize: number
-}
 
 export interface OpenedInode {
   readonly inode: number
@@ -101,11 +87,33 @@ export function findInode(machine: Machine, name: string): number {
   return 0
 }
 
-/** All live inodes. */
+/** All live inodes. Context: table mutex, or nobody else is left; else they may go while one looks: withLiveInodes. */
 export function liveInodes(machine: Machine): number[] {
   const live: number[] = []
   for (let id = 1; id <= machine.inodes.capacity; id++) if (machine.inodes.isLive(id)) live.push(id)
   return live
+}
+
+/**
+ * Do something with all files there are, none of which goes away meanwhile: each is held by a reference.
+ * Context: takes the table mutex before and after `work`, and does not hold it during it.
+ */
+export function withLiveInodes<Result>(machine: Machine, work: (inodes: readonly number[]) => Result): Result {
+  const held = holdLiveInodes(machine)
+  try {
+    return work(held)
+  } finally {
+    for (const inode of held) putInode(machine, inode)
+  }
+}
+
+/** Context: takes the table mutex. Return: all live inodes, each with a reference of the caller's. */
+export function holdLiveInodes(machine: Machine): readonly number[] {
+  mutexLock(machine.words, HeaderWord.Inodes)
+  const held = liveInodes(machine)
+  for (const inode of held) holdInode(machine, inode)
+  mutexUnlock(machine.words, HeaderWord.Inodes)
+  return held
 }
 
 /** Nothing of the file would be lost if the cache went now. */
@@ -123,32 +131,63 @@ export function isClean(machine: Machine, inode: number): boolean {
  * Context: table mutex held, no reference left.
  */
 export function dropInode(machine: Machine, inode: number): void {
-  const { inodes, addon, words } = machine
+  const { inodes, words } = machine
   const at = inodes.at(inode)
+  // First: who walks over the live inodes must not find half a one, if this thread is terminated on the way.
+  words.store(at + InodeWord.State, InodeState.Dropping)
   deleteEntries(machine, inode, 0, LAST_INDEX)
   machine.pending.dropFrom(inode, 0)
   machine.unfenced.clear(at + InodeWord.UnfencedRoot)
-  const reserve = inodes.number(inode, InodeWord.Reserve)
-  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
   // Before the blocks: to look at the notes of media takes a descriptor, and this may be the last one there is.
-  addon.closeFd(inodes.word(inode, InodeWord.CacheFd))
+  releaseMemory(machine, inode, InodeWord.CacheBase, InodeWord.CacheFd)
   if (inodes.hasFlags(inode, InodeFlag.Unlinked)) machine.blocks.free(at + InodeWord.BlockRoot, 0, PGOFF_LIMIT)
-  else unloadBlocks(machine, inode)
-  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
-  addon.closeFd(inodes.word(inode, InodeWord.MediaFd))
-  words.store(at + InodeWord.State, InodeState.Free)
+  else emptyBlocks(machine, inode, () => runsOf(machine, inode))
+  releaseHostSide(machine, inode)
 }
 
 /**
- * Fill the block map from the holes and data of the media file, out of the reservation for files not loaded. A file
- * that someone put into the pool, or wrote to, since the mount has no reservation yet.
- *
- * Context: the file's pages are not in use; takes ilock. Errors: ENOSPC.
+ * Give back what the host has for an inode, and its record. A thread that was terminated while it loaded or dropped the
+ * inode has left some of it.
+ * Context: table mutex held, or nobody else is left.
  */
-export function loadBlocks(machine: Machine, inode: number): void {
+export function releaseHostSide(machine: Machine, inode: number): void {
+  releaseMemory(machine, inode, InodeWord.CacheBase, InodeWord.CacheFd)
+  releaseMemory(machine, inode, InodeWord.MediaBase, InodeWord.MediaFd)
+  machine.words.store(machine.inodes.at(inode) + InodeWord.State, InodeState.Free)
+}
+
+/**
+ * A kernel mapping and the descriptor behind it. Each is forgotten before it is given back: whoever is terminated in
+ * between loses it, which is better than to give back twice what somebody else may have by then.
+ */
+function releaseMemory({ inodes, words, addon }: Machine, inode: number, base: InodeWord, descriptor: InodeWord): void {
+  const address = inodes.number(inode, base)
+  if (address !== 0) {
+    inodes.setNumber(inode, base, 0)
+    addon.unmap(address, inodes.number(inode, InodeWord.Reserve))
+  }
+  const fd = words.exchange(inodes.at(inode) + descriptor, -1)
+  if (fd >= 0) addon.closeFd(fd)
+}
+
+/**
+ * The block map becomes what media has, as after a reboot. What media has is asked first: when it cannot be, nothing
+ * has changed.
+ * Context: the file's pages are not in use; takes ilock. Errors: ENOSPC; EMFILE… of the host.
+ */
+export function reloadBlocks(machine: Machine, inode: number): void {
+  const runs = runsOf(machine, inode)
+  emptyBlocks(machine, inode, () => runs)
+  fillBlocks(machine, inode, runs)
+}
+
+/**
+ * Fill the block map, out of the reservation for files not loaded. A file that someone put into the pool, or wrote to,
+ * since the mount has no reservation yet.
+ */
+function fillBlocks(machine: Machine, inode: number, runs: readonly MediaRun[]): void {
   const { inodes, blocks, pfns, words } = machine
   const at = inodes.at(inode)
-  const runs = runsOf(machine, inode)
   const missing = pagesIn(runs) - pfns.reservedPages
   if (missing > 0) checkResult(pfns.reserve(missing), 'open', inodes.nameOf(inode))
   mutexLock(words, at + InodeWord.Blocks)
@@ -176,20 +215,20 @@ function loadPoison(machine: Machine, inode: number): void {
  * Empty the block map. What media holds stays reserved; blocks allocated and never written are free again, unless media
  * cannot be asked (no descriptor left, a damaged note): then they all stay reserved, for a close cannot fail half-way.
  */
-export function unloadBlocks(machine: Machine, inode: number): void {
+function emptyBlocks(machine: Machine, inode: number, held: () => readonly MediaRun[]): void {
   const { inodes, blocks, pfns, words } = machine
   const at = inodes.at(inode)
   mutexLock(words, at + InodeWord.Blocks)
   const allocated = blocks.blocks(at + InodeWord.BlockRoot)
   blocks.unload(at + InodeWord.BlockRoot)
   mutexUnlock(words, at + InodeWord.Blocks)
-  let held: number
+  let pages: number
   try {
-    held = pagesIn(runsOf(machine, inode))
+    pages = pagesIn(held())
   } catch {
     return
   }
-  if (allocated > held) pfns.unreserve(allocated - held)
+  if (allocated > pages) pfns.unreserve(allocated - pages)
 }
 
 function runsOf(machine: Machine, inode: number): MediaRun[] {
@@ -217,17 +256,18 @@ function loadInode(machine: Machine, request: OpenRequest): OpenedInode {
   try {
     // All but i_pages: a memory failure that comes too late for the last file may be looking (memory-failure.ts).
     for (let word = 0; word < InodeWord.RecordSize; word++) if (word !== InodeWord.Pages) words.set(at + word, 0)
-    words.store(at + InodeWord.State, InodeState.Loading)
     inodes.setWord(inode, InodeWord.MediaFd, media.fd)
     inodes.setWord(inode, InodeWord.CacheFd, -1)
+    words.store(at + InodeWord.State, InodeState.Loading)
     if (media.readOnly) inodes.setFlags(inode, InodeFlag.ReadOnly)
     inodes.setName(inode, new TextEncoder().encode(request.name))
     inodes.setSize(inode, media.size)
     mapInode(machine, inode, request, media.size)
-    loadBlocks(machine, inode)
+    fillBlocks(machine, inode, runsOf(machine, inode))
     loadPoison(machine, inode)
   } catch (error) {
-    abandon(machine, inode)
+    machine.blocks.unload(at + InodeWord.BlockRoot)
+    releaseHostSide(machine, inode)
     if (media.created) removeMedia(machine, request.name)
     if (isErrno(error, 'ENOMEM')) throw new PmemError('ENOMEM', 'open', outOfMemory(request, media.size), request.name)
     throw hostError(error, 'open', request.name)
@@ -264,91 +304,10 @@ function mapInode(machine: Machine, inode: number, request: OpenRequest, size: n
   inodes.setNumber(inode, InodeWord.MediaBase, addon.mapFile(media, 0, reserve, flag(c, 'PROT_READ'), true))
 }
 
-function abandon(machine: Machine, inode: number): void {
-  const { inodes, addon, words } = machine
-  const reserve = inodes.number(inode, InodeWord.Reserve)
-  machine.blocks.unload(inodes.at(inode) + InodeWord.BlockRoot)
-  for (const base of [InodeWord.CacheBase, InodeWord.MediaBase] as const) {
-    const address = inodes.number(inode, base)
-    if (address !== 0) addon.unmap(address, reserve)
-  }
-  for (const word of [InodeWord.CacheFd, InodeWord.MediaFd] as const) {
-    const fd = inodes.word(inode, word)
-    if (fd >= 0) addon.closeFd(fd)
-  }
-  words.store(inodes.at(inode) + InodeWord.State, InodeState.Free)
-}
-
-/** An open that failed leaves no file it made. */
-function removeMedia(machine: Machine, name: string): void {
-  rmSync(pathOf(machine.words.load(HeaderWord.PoolDirectory), name), { force: true })
-}
-
-interface OpenedMedia {
-  readonly fd: number
-  readonly size: number
-  readonly created: boolean
-  readonly readOnly: boolean
-}
-
-function openMedia(machine: Machine, request: OpenRequest): OpenedMedia {
-  const { addon, words } = machine
-  const { constants: c } = addon
-  const directory = words.load(HeaderWord.PoolDirectory)
-  const open = (flags: number): number => addon.openBeneath(directory, request.name, flags, request.mode)
-  try {
-    const existing = tryOpen(open, flag(c, 'O_RDWR'), 'ENOENT')
-    if (existing >= 0) {
-      if (request.create && request.exclusive) {
-        addon.closeFd(existing)
-        throw new PmemError('EEXIST', 'open', undefined, request.name)
-      }
-      return { ...describe(addon, existing, request), created: false, readOnly: false }
-    }
-    if (!request.create) throw new PmemError('ENOENT', 'open', undefined, request.name)
-    const fd = open(flag(c, 'O_RDWR') | flag(c, 'O_CREAT') | flag(c, 'O_EXCL'))
-    // Someone may have removed a file of that name without us.
-    removeNotes(addon, directory, request.name)
-    const error = request.size > 0 ? addon.truncateFile(fd, request.size) : 0
-    if (error < 0) {
-      addon.closeFd(fd)
-      removeMedia(machine, request.name)
-      throw new PmemError(error, 'open', undefined, request.name)
-    }
-    return { fd, size: request.size, created: true, readOnly: false }
-  } catch (error) {
-    if (!request.readOnly || !isPermission(error)) throw hostError(error, 'open', request.name)
-    const fd = open(flag(c, 'O_RDONLY'))
-    return { ...describe(addon, fd, request), created: false, readOnly: true }
-  }
-}
-
-function describe(addon: Addon, fd: number, request: OpenRequest): { fd: number; size: number } {
-  const { size, mode } = addon.fileStatus(fd)
-  const regular = (mode & hostConstants.S_IFMT) === hostConstants.S_IFREG
-  if (regular) return { fd, size }
-  addon.closeFd(fd)
-  throw new PmemError('EINVAL', 'open', 'not a regular file', request.name)
-}
-
-function tryOpen(open: (flags: number) => number, flags: number, absent: string): number {
-  try {
-    return open(flags)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === absent) return -1
-    throw error
-  }
-}
-
-function isPermission(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false
-  return error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM'
-}
-
 /** Context: table mutex held. A full table first loses what nobody uses. */
 function freeInode(machine: Machine): number {
   const { inodes, words } = machine
-  for (let id = 1; id <= inodes.capacity; id++) if (inodes.word(id, InodeWord.State) === InodeState.Free) return id
+  for (let id = 1; id <= inodes.capacity; id++) if (inodes.isFree(id)) return id
   for (const id of liveInodes(machine)) {
     if (words.load(inodes.at(id) + InodeWord.References) !== 0 || !isClean(machine, id)) continue
     dropInode(machine, id)

@@ -7,7 +7,7 @@ import { PROC_REASON, PROC_REMEDY, hasProc } from '../binding/probe-host.js'
 import { explainRefusal } from '../binding/refusal.js'
 import { type MountOptions, resolveConfig } from '../config.js'
 import { Page } from '../constants.js'
-import { PmemError } from '../errors.js'
+import { PmemError, isErrno } from '../errors.js'
 import { startFaultWorkers } from '../fault/fault-pool.js'
 import {
   HeaderWord,
@@ -105,7 +105,8 @@ function refusalOf(error: unknown, root: string): unknown {
     const feature = /userfaultfd feature .*/.exec(error.message)?.[0]
     if (feature !== undefined) return new PmemError('ENOTSUP', 'mount', `this kernel lacks it: ${feature}`, root)
   }
-  if (error.syscall !== 'userfaultfd' || !('errno' in error)) return hostError(error, 'mount', root)
+  const isFull = isErrno(error, 'EMFILE') || isErrno(error, 'ENFILE') || isErrno(error, 'ENOMEM')
+  if (error.syscall !== 'userfaultfd' || !('errno' in error) || isFull) return hostError(error, 'mount', root)
   const { reason, waysOut } = explainRefusal(addon.probeUserfaultfd())
   return new PmemError(-Math.abs(error.errno as number), 'mount', `${reason}; mend: ${waysOut.join('; or: ')}`, root)
 }

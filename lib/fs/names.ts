@@ -5,22 +5,27 @@
 import { renameSync, unlinkSync } from 'node:fs'
 import { type Errno, ErrorNumber, PmemError } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
-import { pathOf, removeNotes, renameNotes } from '../media/host-file-notes.js'
+import { pathOf, withNotes } from '../media/host-file-notes.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { getInode, putInode } from './inode-cache.js'
+
+/** A file that cannot be loaded for want of these keeps its name: its blocks would be taken until the next mount. */
+const WANTS: readonly Errno[] = [-ErrorNumber.ENOENT, -ErrorNumber.EMFILE, -ErrorNumber.ENOMEM]
 
 /** Context: takes the inode table's mutex over host calls. Return: 0 or -errno: ENOENT, EACCES… of the host. */
 export function unlinkFile(machine: Machine, name: string): Errno {
   // Loaded, if it can be: then its blocks are given back with its last user. A name that is no file of ours goes too.
   const inode = holdByName(machine, name)
-  if (inode === -ErrorNumber.ENOENT) return inode
+  if (WANTS.includes(inode)) return inode
   const pool = machine.words.load(HeaderWord.PoolDirectory)
   const error = underTableMutex(machine, () => {
     withoutCommits(machine, inode, () => {
-      unlinkSync(pathOf(pool, name))
-      removeNotes(machine.addon, pool, name)
-      if (inode > 0) dropName(machine, inode)
+      withNotes(machine.addon, pool, (notes) => {
+        unlinkSync(pathOf(pool, name))
+        if (inode > 0) dropName(machine, inode)
+        notes.remove(name)
+      })
     })
   })
   if (inode > 0) putInode(machine, inode)
@@ -47,12 +52,14 @@ function moveName(machine: Machine, inode: number, replaced: number, from: strin
   const pool = machine.words.load(HeaderWord.PoolDirectory)
   withoutCommits(machine, replaced, () => {
     withoutCommits(machine, inode, () => {
-      renameSync(pathOf(pool, from), pathOf(pool, to))
-      // Between the two a crash loses the notes: a promise of space, and which blocks were bad; no data.
-      renameNotes(addon, pool, from, to)
-      if (replaced > 0) dropName(machine, replaced)
-      inodes.setName(inode, new TextEncoder().encode(to))
-      inodes.touchTimes(inode, false)
+      withNotes(addon, pool, (notes) => {
+        renameSync(pathOf(pool, from), pathOf(pool, to))
+        if (replaced > 0) dropName(machine, replaced)
+        inodes.setName(inode, new TextEncoder().encode(to))
+        inodes.touchTimes(inode, false)
+        // Between the two a crash loses the notes: a promise of space, and which blocks were bad; no data.
+        notes.rename(from, to)
+      })
     })
   })
 }

@@ -19,7 +19,7 @@ import { type InjectRule, resolveRules } from '../inject-rules.js'
 import type { MountStats } from '../stats.js'
 import { DaxFile, type FileOwner } from './dax-file.js'
 import type { DaxMapping } from './dax-mapping.js'
-import { getInode, liveInodes, putInode } from './inode-cache.js'
+import { getInode, putInode, withLiveInodes } from './inode-cache.js'
 import { type BadBlock, clearErrors, filesWithErrors, injectErrors, listBadBlocks } from './memory-errors.js'
 import { collectStats } from './mount-stats.js'
 import { renameFile, unlinkFile } from './names.js'
@@ -235,12 +235,8 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   /** sync(2): every file of the mount. Errors: the first one met; the others are synced all the same. */
   sync(): void {
     this.#run('sync', (machine) => {
-      let first = 0
-      for (const inode of liveInodes(machine)) {
-        const error = syncFile(machine, inode)
-        first ||= error
-      }
-      checkResult(first, 'sync')
+      const errors = withLiveInodes(machine, (inodes) => inodes.map((inode) => syncFile(machine, inode)))
+      checkResult(errors.find((error) => error < 0) ?? 0, 'sync')
     })
   }
 

@@ -31,7 +31,8 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { Cursor } from '../tree/cursor.js'
 import { Mark } from '../tree/root.js'
-import { liveInodes, loadBlocks, unloadBlocks } from './inode-cache.js'
+import { reloadBlocks, withLiveInodes } from './inode-cache.js'
+import { hostError } from './pool-directory.js'
 
 export type Survival = 'none' | 'all' | 'random'
 
@@ -50,7 +51,8 @@ interface Tally {
 
 /**
  * Context: takes the freeze exclusively (waits for running system calls), then each file's range.
- * Errors: PmemError of the host when a surviving line cannot be written.
+ * Errors: PmemError of the host when a surviving line cannot be written, or media not be asked what it has: then the
+ * power has failed for some of the files.
  */
 export function losePower(machine: Machine, survive: Survival, seed: number): CrashReport {
   const { words } = machine
@@ -60,15 +62,19 @@ export function losePower(machine: Machine, survive: Survival, seed: number): Cr
   // No store is half made or half recorded when the power goes.
   machine.stores?.hold()
   try {
-    for (const inode of liveInodes(machine)) {
-      machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
-      try {
-        decideLines(machine, inode, survive, prng, tally)
-        forget(machine, inode)
-      } finally {
-        machine.locking.endTruncate(machine, inode)
+    withLiveInodes(machine, (inodes) => {
+      for (const inode of inodes) {
+        machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
+        try {
+          decideLines(machine, inode, survive, prng, tally)
+          forget(machine, inode)
+        } catch (error) {
+          throw hostError(error, 'crash', machine.inodes.nameOf(inode))
+        } finally {
+          machine.locking.endTruncate(machine, inode)
+        }
       }
-    }
+    })
     machine.threads.count(machine.self, Counter.Crashes, 1)
   } finally {
     machine.stores?.release()
@@ -154,8 +160,7 @@ function forget(machine: Machine, inode: number): void {
   inodes.clearFlags(inode, InodeFlag.Dirty | InodeFlag.MetadataDirty)
   // Memory errors outlive the power; those of blocks that media never heard of go with them.
   const bad = badRunsOf(machine, inode)
-  unloadBlocks(machine, inode)
-  loadBlocks(machine, inode)
+  reloadBlocks(machine, inode)
   loadBadBlocks(machine, inode, bad)
   checkResult(noteBadBlocks(machine, inode), 'crash', inodes.nameOf(inode))
 }

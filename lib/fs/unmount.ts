@@ -1,14 +1,13 @@
 /** Taking a mount down: by the last close, by the exit of a thread, by the exit of the process. */
 import { Page } from '../constants.js'
-import { PmemError, isErrno } from '../errors.js'
+import { PmemError } from '../errors.js'
 import { stopFaultWorkers } from '../fault/fault-pool.js'
 import { isThreadAlive } from '../fault/lost-thread.js'
-import { HeaderWord, type Machine, MachineState, declareDead } from '../fault/machine.js'
-import { InodeWord } from '../mm/inode.js'
+import { HeaderWord, type Machine, MachineState, declareDead, isDead } from '../fault/machine.js'
 import { VmaState, VmaWord } from '../mm/vma.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { getNumber } from '../sync/wide.js'
-import { liveInodes } from './inode-cache.js'
+import { holdLiveInodes, liveInodes, releaseHostSide } from './inode-cache.js'
 import { closeStoreTrace } from './store-tracing.js'
 import { syncFile } from './sync.js'
 
@@ -48,7 +47,10 @@ export function unmount(machine: Machine, sync: boolean): PmemError | undefined 
   stopFaultWorkers(machine)
   words.store(HeaderWord.State, MachineState.Closed)
   dropOrphans(machine)
-  for (const inode of liveInodes(machine)) dropHostSide(machine, inode)
+  // Those as well that a terminated thread was loading or dropping. The shared words need no tidying any more.
+  for (let id = 1; id <= machine.inodes.capacity; id++) {
+    if (!machine.inodes.isFree(id)) releaseHostSide(machine, id)
+  }
   closeStoreTrace(addon, getNumber(words, HeaderWord.StoreLog))
   addon.unmap(getNumber(words, HeaderWord.Zeroes), Page.PmdSize)
   if (words.load(HeaderWord.AsyncUffd) >= 0) addon.closeFd(words.load(HeaderWord.AsyncUffd))
@@ -84,36 +86,30 @@ function dropOrphans({ words, vmas, addon }: Machine): void {
 }
 
 /**
- * Descriptors and kernel mappings of an inode; the shared words need no tidying any more. A thread that was terminated
- * while it did the same has left some of them: what is gone already must not keep the pool locked.
- */
-function dropHostSide(machine: Machine, inode: number): void {
-  const { inodes, addon } = machine
-  const reserve = inodes.number(inode, InodeWord.Reserve)
-  addon.unmap(inodes.number(inode, InodeWord.CacheBase), reserve)
-  addon.unmap(inodes.number(inode, InodeWord.MediaBase), reserve)
-  for (const word of [InodeWord.CacheFd, InodeWord.MediaFd] as const) {
-    try {
-      addon.closeFd(inodes.word(inode, word))
-    } catch (error) {
-      if (!isErrno(error, 'EBADF')) throw error
-    }
-  }
-}
-
-/**
  * A Worker that mounted exits while others use the mount: the fault workers, its children, go with it. The mount dies
  * as when the handler fails (D11). Caches are cut to nothing first, so that the host kernel answers every access with
- * SIGBUS when nobody else does; then who sleeps in a fault is woken to meet it.
+ * SIGBUS when nobody else does; then who sleeps in a fault is woken to meet it. The files are held for good: a
+ * descriptor that another thread closes meanwhile may be anybody's when it is cut.
  */
 export function endService(machine: Machine): void {
   const { words, vmas, media, addon } = machine
+  const inodes = holdWhatCanBeHeld(machine)
   declareDead(words, 'the thread that mounted the pool has exited')
-  for (const inode of liveInodes(machine)) media.resizeCache(inode, 0)
+  for (const inode of inodes) media.resizeCache(inode, 0)
   stopFaultWorkers(machine)
   for (let id = 1; id <= vmas.highest; id++) {
     if (words.load(vmas.at(id) + VmaWord.State) !== VmaState.Live) continue
     addon.wakeRange(machine.pageTable.uffdOf(id), vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)
+  }
+}
+
+/** Return: all files. Not held when a thread that is gone has locked the table: then nobody closes one either. */
+function holdWhatCanBeHeld(machine: Machine): readonly number[] {
+  try {
+    return holdLiveInodes(machine)
+  } catch (error) {
+    if (!isDead(machine.words)) throw error
+    return liveInodes(machine)
   }
 }
 

@@ -21,7 +21,7 @@ import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { writeLock, writeUnlock } from '../sync/rw-semaphore.js'
 import { verifyTree } from '../tree/dump.js'
 import { ExtentCursor } from '../tree/extent-tree.js'
-import { liveInodes } from './inode-cache.js'
+import { withLiveInodes } from './inode-cache.js'
 import { verifyFile } from './verify-file.js'
 import { verifyMappings } from './verify-mappings.js'
 
@@ -50,27 +50,32 @@ export function verifyMachine(machine: Machine): VerifyReport {
   const { words } = machine
   writeLock(words, HeaderWord.Freeze)
   try {
-    settle(machine)
-    const report = { files: 0, entries: 0, blocks: 0, mappedPages: 0, comparedPages: 0 }
-    for (const inode of liveInodes(machine)) {
-      machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
-      try {
-        const { entries, blocks, comparedPages } = verifyFile(machine, inode)
-        report.files++
-        report.entries += entries
-        report.blocks += blocks
-        report.comparedPages += comparedPages
-        report.mappedPages += verifyMappings(machine, inode)
-      } finally {
-        machine.locking.endTruncate(machine, inode)
-      }
-    }
-    machine.pfns.verify()
-    verifyPools(machine)
-    return report
+    return withLiveInodes(machine, (live) => verifyFiles(machine, live))
   } finally {
     writeUnlock(words, HeaderWord.Freeze)
   }
+}
+
+/** Context: frozen. live: all files, held; so none comes and none goes. */
+function verifyFiles(machine: Machine, live: readonly number[]): VerifyReport {
+  settle(machine)
+  const report = { files: 0, entries: 0, blocks: 0, mappedPages: 0, comparedPages: 0 }
+  for (const inode of live) {
+    machine.locking.beginTruncate(machine, inode, 0, LAST_INDEX)
+    try {
+      const { entries, blocks, comparedPages } = verifyFile(machine, inode)
+      report.files++
+      report.entries += entries
+      report.blocks += blocks
+      report.comparedPages += comparedPages
+      report.mappedPages += verifyMappings(machine, inode)
+    } finally {
+      machine.locking.endTruncate(machine, inode)
+    }
+  }
+  machine.pfns.verify()
+  verifyPools(machine, live)
+  return report
 }
 
 interface PoolCounts {
@@ -80,10 +85,10 @@ interface PoolCounts {
 }
 
 /** Context: frozen. Faults may run: a difference that does not last is theirs. */
-function verifyPools(machine: Machine): void {
+function verifyPools(machine: Machine, live: readonly number[]): void {
   for (let attempt = 1; ; attempt++) {
     const before = inUse(machine)
-    const used = countUsed(machine)
+    const used = countUsed(machine, live)
     const after = inUse(machine)
     const quiet = same(before, after)
     if (quiet && same(before, used)) return
@@ -101,12 +106,12 @@ function inUse({ nodePool, extentPool, pfns }: Machine): PoolCounts {
   return { nodes: nodePool.inUse, extents: extentPool.inUse, pages }
 }
 
-function countUsed(machine: Machine): PoolCounts {
+function countUsed(machine: Machine, live: readonly number[]): PoolCounts {
   const { words, inodes, blocks } = machine
   let nodes = 0
   let pages = 0
   let extents = countExtents(machine, HeaderWord.Slots + 1, HeaderWord.Slots)
-  for (const inode of liveInodes(machine)) {
+  for (const inode of live) {
     const at = inodes.at(inode)
     lockPages(machine, inode)
     try {

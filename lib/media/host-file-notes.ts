@@ -95,34 +95,61 @@ export function namesWithNotes(addon: Addon, pool: number, kind: string): string
   return withDirectory(addon, pool, kind, (directory) => readdirSync(pathOf(directory, '')))
 }
 
-/** Forget the notes of a name that is gone; of some kinds or of all. Errors: of the host. */
-export function removeNotes(
-  addon: Addon,
-  pool: number,
-  name: string,
-  kinds: readonly string[] = NOTE_DIRECTORIES,
-): void {
-  for (const kind of kinds) {
-    try {
-      withDirectory(addon, pool, kind, (directory) => rmSync(pathOf(directory, name), { force: true }))
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
-    }
-  }
-}
+/** The notes of all names, their directories open: what is done with them needs no descriptor any more. */
+export class OpenNotes {
+  constructor(private readonly directories: readonly number[]) {}
 
-/** The notes of a file that changes its name. Errors: of the host. */
-export function renameNotes(addon: Addon, pool: number, from: string, to: string): void {
-  for (const kind of NOTE_DIRECTORIES) {
-    withDirectory(addon, pool, kind, (directory) => {
+  /** Forget the notes of a name that is gone. Errors: of the host. */
+  remove(name: string): void {
+    for (const directory of this.directories) rmSync(pathOf(directory, name), { force: true })
+  }
+
+  /** The notes of a file that changes its name. Errors: of the host. */
+  rename(from: string, to: string): void {
+    for (const directory of this.directories) {
       try {
         renameSync(pathOf(directory, from), pathOf(directory, to))
       } catch (error) {
         if (!isErrno(error, 'ENOENT')) throw error
         rmSync(pathOf(directory, to), { force: true })
       }
-    })
+    }
   }
+}
+
+/** Use the notes of some kinds, or of all. Errors: of the host; of `work`. */
+export function withNotes<Result>(
+  addon: Addon,
+  pool: number,
+  work: (notes: OpenNotes) => Result,
+  kinds: readonly string[] = NOTE_DIRECTORIES,
+): Result {
+  const { O_PATH = 0, O_DIRECTORY = 0 } = addon.constants
+  const directories: number[] = []
+  try {
+    for (const kind of kinds) {
+      try {
+        directories.push(addon.openBeneath(pool, kind, O_PATH | O_DIRECTORY, 0))
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error
+      }
+    }
+    return work(new OpenNotes(directories))
+  } finally {
+    for (const directory of directories) addon.closeFd(directory)
+  }
+}
+
+/** Forget the notes of a name that is gone; of some kinds or of all. Errors: of the host. */
+export function removeNotes(addon: Addon, pool: number, name: string, kinds?: readonly string[]): void {
+  withNotes(
+    addon,
+    pool,
+    (notes) => {
+      notes.remove(name)
+    },
+    kinds,
+  )
 }
 
 /** Return: -errno of what a note could not be opened, written or moved for. */

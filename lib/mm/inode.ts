@@ -3,8 +3,8 @@
  *
  *   record   128 words, see InodeWord; zero memory is a valid empty table
  *   id       1-based, and the "mapping" of wait keys, range slots and the reverse map
- *   life     free → loading → live → free. References are open files plus mappings; the last one may keep the record
- *            while it holds unwritten data (fs/inode-cache.ts)
+ *   life     free → loading → live → dropping → free. References are open files plus mappings plus who walks over all
+ *            files; the last one may keep the record while it holds unwritten data (fs/inode-cache.ts)
  *
  * Which lock guards which word:
  *   Rwsem       i_rwsem: size changes, read and write (outermost)
@@ -29,6 +29,8 @@ export const enum InodeState {
   Free = 0,
   Loading = 1,
   Live = 2,
+  /** What it has is being given back. A thread terminated meanwhile leaves the rest to unmount. */
+  Dropping = 3,
 }
 
 export const enum InodeFlag {
@@ -125,6 +127,10 @@ export class InodeTable {
   /** The record that a word is in. */
   ofWord(at: number): number {
     return Math.floor((at - this.base) / InodeWord.RecordSize) + 1
+  }
+
+  isFree(id: number): boolean {
+    return this.words.load(this.at(id) + InodeWord.State) === InodeState.Free
   }
 
   isLive(id: number): boolean {

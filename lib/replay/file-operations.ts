@@ -4,7 +4,7 @@ import { LAST_INDEX } from '../dax/invalidate.js'
 import { type Errno, ErrorNumber, PmemError } from '../errors.js'
 import { copyFileRange } from '../fs/copy-range.js'
 import { fallocateFile } from '../fs/fallocate.js'
-import { getInode, liveInodes, putInode } from '../fs/inode-cache.js'
+import { getInode, putInode, withLiveInodes } from '../fs/inode-cache.js'
 import { renameFile, unlinkFile } from '../fs/names.js'
 import { readBytes, writeBytes } from '../fs/read-write.js'
 import { seekFile } from '../fs/seek.js'
@@ -182,7 +182,7 @@ export function clone(session: Session, operation: Operation): Outcome {
 /** sync(2). Dropping caches after it changes nothing: DAX has no page cache, and its entries stay. */
 export function sync(session: Session): Outcome {
   return session.call('sync', (machine) => {
-    for (const inode of liveInodes(machine)) syncFile(machine, inode)
+    withLiveInodes(machine, (inodes) => inodes.forEach((inode) => syncFile(machine, inode)))
     return outcomeOf(0)
   })
 }
