@@ -9,12 +9,13 @@
  *   hole-read     COPY, protected, from a page of zeroes        write   the same, writable
  *   mkwrite       WRITEPROTECT off on a page a load has mapped  minor   CONTINUE, protected
  *   --unit B      resolves B bytes around the address (2097152: what a 2 MiB fault does) in that one call
+ *   --group N     touches N pages in order, then the next N; --order random: scattered groups
  * What it leaves out: locks, tree, block map, dirty tags, counters, more than one mapping.
  *
- * Each of --threads takes --warm faults that are not measured and then --pages that are, one a page, in order. It
- * prints one line of JSON: time from the first to the last of all threads, for each fault. The hash is folded over the
- * first word of each measured page: both sides prove to have done the same work. Then come --timed faults, each of
- * which is timed by itself: the clock costs, so they are no part of the measured ones.
+ * Each of --threads touches --warm pages that are not measured and then --pages that are. It prints one line of JSON:
+ * time from the first to the last of all threads, for each page. The hash is folded over the first word of each
+ * measured page: both sides prove to have done the same work. Then come --timed pages, and the first touch of each
+ * group is timed by itself: the clock costs, so they are no part of the measured ones.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -31,6 +32,7 @@
 #include <vector>
 
 #include "bench.h"
+#include "c_handler_options.h"
 
 using namespace faultline;
 
@@ -38,57 +40,6 @@ namespace {
 
 constexpr size_t kBatch = 64;
 constexpr long kPollNs = 250'000'000;
-
-struct Options {
-  const char* op = "read";
-  const char* file = nullptr;
-  size_t pages = 16384;
-  size_t warm = 0;
-  size_t timed = 0;
-  /** Bytes resolved for each fault. */
-  size_t unit = kPage;
-  size_t threads = 1;
-  int cpu = -1;
-
-  bool is(const char* name) const { return strcmp(op, name) == 0; }
-  bool stores() const { return is("write") || is("mkwrite"); }
-  bool hasData() const { return is("read") || is("mkwrite") || is("minor"); }
-  size_t perThread() const { return warm + pages + timed; }
-  size_t total() const { return threads * perThread(); }
-};
-
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc) usage(argv[i]);
-    const char* value = argv[i + 1];
-    if (strcmp(argv[i], "--op") == 0) {
-      options.op = value;
-    } else if (strcmp(argv[i], "--file") == 0) {
-      options.file = value;
-    } else if (strcmp(argv[i], "--pages") == 0) {
-      options.pages = number(argv[i], value);
-    } else if (strcmp(argv[i], "--warm") == 0) {
-      options.warm = number(argv[i], value);
-    } else if (strcmp(argv[i], "--timed") == 0) {
-      options.timed = number(argv[i], value);
-    } else if (strcmp(argv[i], "--unit") == 0) {
-      options.unit = number(argv[i], value);
-    } else if (strcmp(argv[i], "--threads") == 0) {
-      options.threads = number(argv[i], value);
-    } else if (strcmp(argv[i], "--cpu") == 0) {
-      options.cpu = static_cast<int>(number(argv[i], value));
-    } else {
-      usage(argv[i]);
-    }
-  }
-  const size_t unitPages = options.unit / kPage;
-  if (options.threads == 0) usage("--threads must be at least 1");
-  if (options.pages == 0 || unitPages == 0 || options.total() % unitPages != 0) usage("--pages: units, at least 1");
-  if (!options.hasData() && !options.is("hole-read") && !options.is("write")) usage("--op is none of those");
-  if (options.hasData() && options.file == nullptr) usage("this --op needs a --file with data");
-  return options;
-}
 
 /** Resolves whatever comes, by the flags of the event. */
 class Handler {
@@ -135,12 +86,29 @@ class Handler {
   const void *const media_, *const zeroes_;
 };
 
-uint32_t touch(volatile uint32_t* words, size_t first, size_t end, bool stores) {
-  uint32_t hash = 0;
+/** A prime above all numbers of groups: its multiples visit each once. */
+constexpr size_t kScatter = 1'000'003;
+
+/** First page of the i-th group of those in [first, end). */
+size_t pageOf(const Options& options, size_t i, size_t first, size_t end) {
+  return first + (options.random ? i * kScatter % ((end - first) / options.group) : i) * options.group;
+}
+
+/** Pages in order. Return: folded over the first word of each, when they are loaded. */
+uint32_t touchPages(volatile uint32_t* words, size_t first, size_t end, bool stores, uint32_t hash = 0) {
   for (size_t page = first; page < end; page++) {
     volatile uint32_t* word = words + page * (kPage / sizeof(uint32_t));
     if (stores) *word = static_cast<uint32_t>(page) + 1;
     if (!stores) hash = (hash ^ *word) * 0x01000193U;
+  }
+  return hash;
+}
+
+uint32_t touch(const Options& options, volatile uint32_t* words, size_t first, size_t end) {
+  uint32_t hash = 0;
+  for (size_t i = 0; i < (end - first) / options.group; i++) {
+    const size_t page = pageOf(options, i, first, end);
+    hash = touchPages(words, page, page + options.group, options.stores(), hash);
   }
   return hash;
 }
@@ -170,17 +138,19 @@ struct Run {
 /** The pages of one thread: those that are not measured first, then all threads at once. */
 Run touchOwn(const Options& options, volatile uint32_t* words, size_t thread, std::barrier<>& warm) {
   const size_t first = thread * options.perThread() + options.warm;
-  touch(words, first - options.warm, first, options.stores());
+  touch(options, words, first - options.warm, first);
   warm.arrive_and_wait();
   Run run;
+  const size_t measured = first + options.pages, end = measured + options.timed;
   run.start = monotonicNs();
-  run.hash = touch(words, first, first + options.pages, options.stores());
+  run.hash = touch(options, words, first, measured);
   run.end = monotonicNs();
-  if (options.stores()) run.hash = touch(words, first, first + options.pages, false);
+  if (options.stores()) run.hash = touchPages(words, first, measured, false);
   warm.arrive_and_wait();
-  for (size_t page = first + options.pages; page < first + options.pages + options.timed; page++) {
+  for (size_t i = 0; i < options.timed / options.group; i++) {
+    const size_t page = pageOf(options, i, measured, end);
     const uint64_t before = monotonicNs();
-    touch(words, page, page + 1, options.stores());
+    touchPages(words, page, page + 1, options.stores());
     run.latencies.push_back(monotonicNs() - before);
   }
   return run;
@@ -214,7 +184,7 @@ int main(int argc, char** argv) {
   Handler handler(uffd, stop, base, options.unit, media, zeroes);
   std::thread thread([&handler] { handler.run(); });
 
-  if (options.is("mkwrite")) touch(words, 0, options.total(), false);
+  if (options.is("mkwrite")) touchPages(words, 0, options.total(), false);
   std::vector<Run> runs(options.threads);
   std::barrier warm(static_cast<ptrdiff_t>(options.threads));
   std::vector<std::thread> others;

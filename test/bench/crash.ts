@@ -11,7 +11,7 @@ import { runCampaign } from '../../lib/crash/campaign.js'
 import { resolveExploreOptions } from '../../lib/crash/explore-options.js'
 import { recordRegion } from '../../lib/crash/region-subject.js'
 import type { CrashTest } from '../../lib/crash/crash-test.js'
-import { environmentOf } from './report.js'
+import { environmentOf } from '../../lib/bench/environment.js'
 import { median } from '../../lib/bench/statistics.js'
 
 const LINE = 64
@@ -134,7 +134,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(figures, null, 2))
     return
   }
-  const environment = environmentOf({ cpu: undefined, rounds: TURNS, seed: 0, warm: 0, pages: 0, syncs: 0 })
+  const environment = environmentOf({ pinned: 'no', rounds: TURNS, seed: 0 })
   for (const [name, value] of Object.entries(environment)) console.log(`${name.padEnd(7)} ${value}`)
   const table = new Table({ head: ['figure', 'value', 'bound'], style: { head: [], border: [] } })
   for (const { name, value, unit, bound, isMet } of figures) {

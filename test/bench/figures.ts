@@ -1,5 +1,20 @@
-/** How each figure of the benchmarks reads, and the bound it is held to. */
-import type { FigureCase } from './protocol.js'
+/** The cases of `npm run bench:figures`: how each figure reads, and the bound it is held to. */
+export const FIGURE_CASES = ['sparse', 'state', 'stores'] as const
+export type FigureCase = (typeof FIGURE_CASES)[number]
+
+export interface FigureRequest {
+  readonly name: FigureCase
+  /** Empty, for pools. */
+  readonly pool: string
+  /** Of state. */
+  readonly pages: number
+  /** Of stores. */
+  readonly turns: number
+  readonly seed: number
+}
+
+/** Named measurements of one process: units are below. */
+export type FigureRun = Readonly<Record<string, number>>
 
 export interface FigureInfo {
   readonly key: string
@@ -9,17 +24,7 @@ export interface FigureInfo {
   readonly limit?: number
 }
 
-/** TypeScript against C, pinned to one CPU. */
-export const FAULT_RATIO_LIMIT = 1.15
-/** 16 pages a fault against one: 0.9 µs a page where C takes 7.4. */
-export const AROUND_RATIO_LIMIT = 0.122
-
 export const FIGURES: Readonly<Record<FigureCase, readonly FigureInfo[]>> = {
-  msync: [
-    { key: 'smallMicroseconds', label: 'msync, one dirty page, 1 MiB mapping', unit: 'µs' },
-    { key: 'largeMicroseconds', label: 'msync, one dirty page, 1 GiB mapping', unit: 'µs' },
-    { key: 'ratio', label: 'large to small', unit: 'x', limit: 2 },
-  ],
   sparse: [
     { key: 'openMs', label: 'open a new sparse file of 1 TiB', unit: 'ms' },
     { key: 'windowsMs', label: 'map 32 windows anywhere in it, load and store', unit: 'ms' },

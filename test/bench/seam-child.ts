@@ -7,8 +7,17 @@ import { dataEntry } from '../../lib/tree/entry.js'
 import { NodePool } from '../../lib/tree/node-pool.js'
 import { RadixTree } from '../../lib/tree/radix-tree.js'
 import { Mark } from '../../lib/tree/root.js'
-import { measureFaults } from './fault-child.js'
-import type { ChildRequest, FaultCase } from './protocol.js'
+import { measureFaults } from '../../lib/bench/faults/measure.js'
+
+export interface SeamRequest {
+  /** A kind of fault of `faultline bench faults`, or operations of the tree. */
+  readonly kind: 'read' | 'write' | 'minor' | 'tree'
+  readonly warm: number
+  readonly pages: number
+  readonly seed: number
+  /** Empty, for a pool. */
+  readonly directory: string
+}
 
 export interface SeamRun {
   /** For each fault, or for each tree operation. */
@@ -23,7 +32,7 @@ const BITS = 6
 const PAGES = 1 << 16
 
 /** Store, load, mark, look for the mark, clear it: what a fault and a sync ask of the tree, at random pages. */
-function measureTree({ warm, pages, seed }: ChildRequest): SeamRun {
+function measureTree({ warm, pages, seed }: SeamRequest): SeamRun {
   const words = new AtomicWords(new SharedArrayBuffer((POOL + NodePool.wordsFor(NODES, BITS)) * 4))
   const pool = new NodePool(words, POOL, NODES, BITS)
   pool.initialise()
@@ -45,13 +54,13 @@ function measureTree({ warm, pages, seed }: ChildRequest): SeamRun {
   return { nanoseconds: ((performance.now() - start) * 1e6) / pages / 5, hash: hash >>> 0 }
 }
 
-const { kind, request } = JSON.parse(process.argv[2] ?? '') as { kind: 'tree' | FaultCase; request: ChildRequest }
-let run: SeamRun
-if (kind === 'tree') run = measureTree(request)
-else {
-  const { nsPerFault, hash } = measureFaults(kind, { ...request, name: kind })
-  run = { nanoseconds: nsPerFault, hash }
+async function measureFault({ kind, warm, pages, seed, directory }: SeamRequest): Promise<SeamRun> {
+  const sizes = { threads: 1, size: '4K', around: 1, pattern: 'seq', timed: 0, idle: 0, warm, pages }
+  const setting = { op: kind, side: 'faultline', cpus: 'one', tracking: 'sync', ...sizes }
+  const { figures, hash } = await measureFaults(setting, { directory, seed })
+  return { nanoseconds: (figures['perPage'] as number) * 1000, hash }
 }
+
+const request = JSON.parse(process.argv[2] ?? '') as SeamRequest
+const run = request.kind === 'tree' ? measureTree(request) : await measureFault(request)
 writeSync(1, `${JSON.stringify(run)}\n`)
-// What is stored must not reach media: the next measurement begins with the same pool.
-process.exit(0)

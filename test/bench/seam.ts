@@ -16,9 +16,7 @@ import { byTurns, runProgram } from '../../lib/bench/run-program.js'
 import { median, summarise } from '../../lib/bench/statistics.js'
 import { projectRoot } from '../support/sources.js'
 import { buildDirect } from './direct-atomics.js'
-import type { ChildRequest } from './protocol.js'
-import { preparePool } from './runner.js'
-import type { SeamRun } from './seam-child.js'
+import type { SeamRequest, SeamRun } from './seam-child.js'
 
 const LIMIT = 1.03
 const KINDS = ['read', 'write', 'minor', 'tree'] as const
@@ -47,23 +45,17 @@ export interface SeamOptions {
 export async function measureSeam(options: SeamOptions): Promise<{ replaced: number; results: SeamResult[] }> {
   const { rounds, pages, warm, cpu } = options
   const { directory, replaced } = buildDirect()
-  const pool = mkdtempSync(join(process.env['FAULTLINE_BENCH_DIR'] ?? tmpdir(), 'faultline-seam-'))
+  const pools = mkdtempSync(join(process.env['FAULTLINE_BENCH_DIR'] ?? tmpdir(), 'faultline-seam-'))
   try {
-    preparePool(pool, warm + pages, 1)
     const results: SeamResult[] = []
     for (const kind of KINDS) {
       const factor = kind === 'tree' ? TREE_FACTOR : 1
-      const request: ChildRequest = {
-        name: 'read',
-        pool,
-        warm: warm * factor,
-        pages: pages * factor,
-        syncs: 0,
-        seed: 1,
-      }
       const [injected = [], direct = []] = await byTurns(2, rounds, async (side) => {
         const child = join(side === 0 ? projectRoot : directory, 'dist/test/bench/seam-child.js')
-        const run = (await runProgram(process.execPath, [child, JSON.stringify({ kind, request })], cpu)) as SeamRun
+        const own = mkdtempSync(join(pools, kind))
+        const request: SeamRequest = { kind, warm: warm * factor, pages: pages * factor, seed: 1, directory: own }
+        const run = (await runProgram(process.execPath, [child, JSON.stringify(request)], cpu)) as SeamRun
+        rmSync(own, { recursive: true, force: true })
         options.onMeasured?.()
         return run
       })
@@ -71,7 +63,7 @@ export async function measureSeam(options: SeamOptions): Promise<{ replaced: num
     }
     return { replaced, results }
   } finally {
-    for (const path of [directory, pool]) rmSync(path, { recursive: true, force: true })
+    for (const path of [directory, pools]) rmSync(path, { recursive: true, force: true })
   }
 }
 

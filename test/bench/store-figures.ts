@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { type DaxMapping, type Pmem, mount } from '../../lib/index.js'
-import type { ChildRequest, FigureRun } from './protocol.js'
+import type { FigureRequest, FigureRun } from './figures.js'
 import { median } from '../../lib/bench/statistics.js'
 
 const SIZE = 1 << 20
@@ -23,7 +23,7 @@ interface Side {
   readonly bytes: Uint8Array
 }
 
-export function measureStores({ pool, syncs }: ChildRequest): FigureRun {
+export function measureStores({ pool, turns }: FigureRequest): FigureRun {
   using plain = mount(join(pool, 'plain'))
   using traced = mount(join(pool, 'traced'), { stores: 'traced' })
   let records = 0
@@ -37,7 +37,7 @@ export function measureStores({ pool, syncs }: ChildRequest): FigureRun {
   const [left, right] = [sideOf(plain), sideOf(traced)]
   const taken: Record<string, number[]> = {}
   const note = (key: string, value: number): void => void (taken[key] ??= []).push(value)
-  for (let turn = 0; turn < Math.max(10, Math.round(syncs / 10)); turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     note('plainNanoseconds', 1000 * time(PLAIN_STORES, () => storeWords(left, PLAIN_STORES)))
     note(
       'tracedMicroseconds',

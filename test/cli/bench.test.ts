@@ -17,8 +17,11 @@ const TINY = ['threads=2', 'faults=64', 'latency=50']
 const YARDSTICKS: readonly [name: string, settings: string[], rows: number, text: RegExp][] = [
   [
     'faults',
-    ['threads=2', 'faults=64', 'warm=64', 'timed=64', 'tracking=sync,async'],
-    12,
+    [
+      ...['threads=2', 'pages=64', 'warm=64', 'timed=64', 'tracking=sync,async'],
+      ...['size=4K,2M', 'around=1,16', 'pattern=random'],
+    ],
+    20,
     /both on one CPU, 2 threads[^]*Latency of a fault/,
   ],
   ['sync', ['mapping=1', 'pages=1,64', 'total=64'], 8, /neighbouring pages/],

@@ -3,7 +3,6 @@
  * throughput by threads, when there are several numbers of them, and how latencies are distributed.
  */
 import { chartFrame, sideColor } from '../chart-parts.js'
-import { FAULT_OPS } from './ops.js'
 import type { SettingResult } from '../run-bench.js'
 
 const WHERE = {
@@ -12,11 +11,16 @@ const WHERE = {
     "', ' + datum.threads + (datum.threads > 1 ? ' threads' : ' thread')",
   as: 'where',
 }
-const KIND = { calculate: "datum.tracking === 'async' ? datum.op + ', async' : datum.op", as: 'kind' }
+const KIND = {
+  calculate:
+    "datum.op + (datum.tracking === 'async' ? ', async' : '') + (datum.size === '2M' ? ' 2M' : '')" +
+    " + (datum.around > 1 ? ', around ' + datum.around : '') + (datum.pattern === 'random' ? ', random' : '')",
+  as: 'kind',
+}
 const color = sideColor('faultline', 'c')
 const x = { field: 'kind', type: 'nominal', title: null, sort: null, axis: { labelAngle: 0 } }
 const xOffset = { field: 'side', sort: null }
-const y = { field: 'perFault', type: 'quantitative', title: null }
+const y = { field: 'perPage', type: 'quantitative', title: null }
 const HEADER = { labelFontSize: 13, title: null }
 const ROW_HEADER = { ...HEADER, labelAngle: 0, labelAlign: 'left' }
 
@@ -25,7 +29,7 @@ function title(text: string): object {
 }
 
 const BARS = {
-  title: title('A fault, µs: medians and spread of the rounds, above the bars the ratio to C'),
+  title: title('A page, µs: medians and spread of the rounds, above the bars the ratio to C'),
   transform: [WHERE, KIND, { calculate: "isValid(datum.ratio) ? format(datum.ratio, '.2f') + 'x' : ''", as: 'times' }],
   facet: { field: 'where', type: 'nominal', sort: null, header: HEADER },
   columns: 2,
@@ -36,11 +40,11 @@ const BARS = {
       { mark: 'bar', encoding: { x, xOffset, y, color } },
       {
         mark: { type: 'rule', color: '#333' },
-        encoding: { x, xOffset, y: { field: 'perFault_min', type: 'quantitative' }, y2: { field: 'perFault_max' } },
+        encoding: { x, xOffset, y: { field: 'perPage_min', type: 'quantitative' }, y2: { field: 'perPage_max' } },
       },
       {
         mark: { type: 'text', dy: -14, dx: 8, fontWeight: 600 },
-        encoding: { x, xOffset, y: { field: 'perFault_max', type: 'quantitative' }, text: { field: 'times' } },
+        encoding: { x, xOffset, y: { field: 'perPage_max', type: 'quantitative' }, text: { field: 'times' } },
       },
     ],
   },
@@ -50,9 +54,9 @@ const BARS = {
 const LATENCIES = {
   title: title('Latency of a fault: percent of the faults by µs, both logarithmic; rows: CPUs, threads'),
   data: { name: 'latencies' },
-  transform: [{ calculate: "datum.cpus + ', ' + datum.threads", as: 'row' }, { filter: 'datum.percent > 0' }],
+  transform: [KIND, { calculate: "datum.cpus + ', ' + datum.threads", as: 'row' }, { filter: 'datum.percent > 0' }],
   facet: {
-    column: { field: 'op', type: 'nominal', sort: FAULT_OPS, header: HEADER },
+    column: { field: 'kind', type: 'nominal', sort: null, header: HEADER },
     row: { field: 'row', type: 'nominal', sort: null, header: ROW_HEADER },
   },
   spec: {
@@ -80,9 +84,10 @@ const LATENCIES = {
 }
 
 const THREADS = {
-  title: title('Faults a second by threads'),
+  title: title('Pages a second by threads'),
+  transform: [KIND],
   facet: {
-    column: { field: 'op', type: 'nominal', sort: FAULT_OPS, header: HEADER },
+    column: { field: 'kind', type: 'nominal', sort: null, header: HEADER },
     row: { field: 'cpus', type: 'nominal', sort: null, header: ROW_HEADER },
   },
   spec: {
@@ -107,7 +112,7 @@ export function faultsChart(results: readonly SettingResult[]): object {
   const hasThreads = new Set(results.map(({ setting }) => setting['threads'])).size > 1
   const hasLatencies = results.some(({ histogram }) => histogram !== undefined)
   return {
-    ...chartFrame('Page faults of 4 KiB', 'against a handler in C++ that makes the same kernel calls'),
+    ...chartFrame('Page faults', 'against a handler in C++ that makes the same kernel calls'),
     spacing: 24,
     vconcat: [BARS, ...(hasThreads ? [THREADS] : []), ...(hasLatencies ? [LATENCIES] : [])],
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { type DaxFile, type MountOptions, type Pmem, mount } from '../../index.js'
 import type { DirtyTracking } from '../../config.js'
+import { Page } from '../../constants.js'
 import type { FaultName } from '../../stats.js'
 import { AtomicWords } from '../../sync/shared-words.js'
 import type { MeasureContext, Measurement } from '../bench.js'
@@ -27,6 +28,11 @@ const FAULT_KIND: Readonly<Record<FaultOp, FaultName>> = {
   mkwrite: 'mkwrite',
   minor: 'minorRead',
 }
+const HUGE_KIND: Readonly<Partial<Record<FaultOp, FaultName>>> = {
+  read: 'hugeDataRead',
+  'hole-read': 'hugeHoleRead',
+  write: 'hugeHoleWrite',
+}
 const MOUNTS: Readonly<Record<string, MountOptions>> = {
   one: { faultWorkers: 1 },
   all: {},
@@ -37,15 +43,29 @@ const MOUNTS: Readonly<Record<string, MountOptions>> = {
 export async function measureFaults(setting: Setting, { directory, seed }: MeasureContext): Promise<Measurement> {
   const op = setting['op'] as FaultOp
   const threads = setting['threads'] as number
-  const pages = Math.ceil((setting['faults'] as number) / threads)
-  const warm = Math.ceil((setting['warm'] as number) / threads)
-  const timed = Math.ceil((setting['timed'] as number) / threads)
+  const isHuge = setting['size'] === '2M'
+  const around = setting['around'] as number
+  const unit = isHuge ? Page.PmdPages : around
+  const share = (name: string): number => Math.ceil((setting[name] as number) / threads / unit) * unit
+  const [pages, warm, timed] = [share('pages'), share('warm'), share('timed')]
   const perThread = pagesOf({ warm, pages, timed })
   const path = join(directory, FILE)
   if (op === 'hole-read' || op === 'write') writeHoleFile(path, threads * perThread)
   else writeDataFile(path, threads * perThread, seed)
   if (setting['side'] === 'c') {
-    const run = (await runNative('c_handler', { op, file: path, pages, warm, timed, threads })) as {
+    const order = String(setting['pattern'])
+    const size = isHuge ? Page.PmdSize : Page.Size
+    const run = (await runNative('c_handler', {
+      op,
+      file: path,
+      pages,
+      warm,
+      timed,
+      threads,
+      unit: size,
+      group: unit,
+      order,
+    })) as {
       nsPerFault: number
       hash: number
       latencies: number[]
@@ -53,15 +73,20 @@ export async function measureFaults(setting: Setting, { directory, seed }: Measu
     return measurementOf(run.nsPerFault, run.hash, run.latencies)
   }
   const dirtyTracking = setting['tracking'] as DirtyTracking
-  const options = { ...MOUNTS[String(setting['cpus'])], hugePages: false, maxThreads: 64, dirtyTracking }
+  const own = { hugePages: isHuge, faultAround: around, maxThreads: 64, dirtyTracking }
+  const options = { ...MOUNTS[String(setting['cpus'])], ...own }
   using pmem = mount(directory, options)
-  const tasks = Array.from({ length: threads }, (_, i): TouchTask => ({ op, first: i * perThread, warm, pages, timed }))
+  const isRandom = setting['pattern'] === 'random'
+  const tasks = Array.from({ length: threads }, (_, i): TouchTask => {
+    return { op, unit, isRandom, first: i * perThread, warm, pages, timed }
+  })
   const runs = await touchAll(pmem, tasks)
-  const { count } = pmem.stats().faults[FAULT_KIND[op]]
-  const accesses = threads * perThread
+  const kind = (isHuge ? HUGE_KIND : FAULT_KIND)[op] as FaultName
+  const { count } = pmem.stats().faults[kind]
+  const accesses = (threads * perThread) / unit
   // The last batch of each worker is counted when it comes back for the next.
   const asAsked = dirtyTracking === 'async' ? count === 0 : count >= accesses * COUNTED_SHARE
-  if (!asAsked) throw new Error(`${count} of ${accesses} accesses were ${FAULT_KIND[op]} faults`)
+  if (!asAsked) throw new Error(`${count} of ${accesses} accesses were ${kind} faults`)
   const idle = setting['idle'] as number
   const idlePercent = idle > 0 ? await cpuPercentAfter(idle * 1000) : undefined
   pmem.crash()
@@ -78,7 +103,7 @@ function measurementOf(
   latencies: readonly number[],
   idlePercent?: number,
 ): Measurement {
-  const figures: Record<string, number> = { perFault: nanoseconds / 1000, perSecond: 1e9 / nanoseconds }
+  const figures: Record<string, number> = { perPage: nanoseconds / 1000, perSecond: 1e9 / nanoseconds }
   if (latencies.length > 0) {
     const sorted = Float64Array.from(latencies).sort()
     for (const [key, share] of Object.entries(SHARES)) figures[key] = percentile(sorted, share) / 1000

@@ -18,7 +18,11 @@ export interface TouchRun {
 
 export interface TouchTask {
   readonly op: FaultOp
-  /** First page of this thread in the file, pages that are not measured, those that are, those timed one by one. */
+  /** Pages that one fault maps: 1, those of faultAround, 512. All numbers of pages below are multiples of it. */
+  readonly unit: number
+  /** Faults are taken in order, or scattered; the pages of one always in order. */
+  readonly isRandom: boolean
+  /** First page of this thread in the file, pages that are not measured, those that are, those timed. */
   readonly first: number
   readonly warm: number
   readonly pages: number
@@ -49,11 +53,24 @@ export function mapOwn(file: DaxFile, task: TouchTask): Int32Array {
   return words
 }
 
+/** A prime above all numbers of faults: its multiples visit each once. As kScatter of native/bench/c_handler.cc. */
+const SCATTER = 1_000_003
+
+/** First page of the i-th fault of those in [from, end). */
+function pageOf({ unit, isRandom }: TouchTask, i: number, from: number, end: number): number {
+  return from + (isRandom ? (i * SCATTER) % ((end - from) / unit) : i) * unit
+}
+
 /** Pages [from, end) of the mapping. Return: folded over the first word of each page, when they are loaded. */
-export function touch(words: Int32Array, { op, first }: TouchTask, from: number, end: number): number {
-  if (!isStore(op)) return load(words, from, end)
-  for (let page = from; page < end; page++) words[page * PAGE_WORDS] = first + page + 1
-  return 0
+export function touch(words: Int32Array, task: TouchTask, from: number, end: number): number {
+  const stores = isStore(task.op)
+  let hash = 0
+  for (let i = 0; i < (end - from) / task.unit; i++) {
+    const page = pageOf(task, i, from, end)
+    if (stores) store(words, task, page, page + task.unit)
+    else hash = load(words, page, page + task.unit, hash)
+  }
+  return hash >>> 0
 }
 
 /** The measured pages, under the clock. Return: without latencies. */
@@ -62,25 +79,32 @@ export function touchMeasured(words: Int32Array, task: TouchTask): Omit<TouchRun
   const start = performance.timeOrigin + performance.now()
   const loaded = touch(words, task, warm, warm + pages)
   const end = performance.timeOrigin + performance.now()
-  return { start, end, hash: isStore(op) ? load(words, warm, warm + pages) : loaded }
+  return { start, end, hash: isStore(op) ? load(words, warm, warm + pages) >>> 0 : loaded }
 }
 
 /** Faults timed one by one: the clock costs, so they come after those that are measured. Return: ns. */
 export function touchTimed(words: Int32Array, task: TouchTask): Float64Array {
   const first = task.warm + task.pages
-  const latencies = new Float64Array(task.timed)
-  for (let i = 0; i < task.timed; i++) {
+  const end = first + task.timed
+  const latencies = new Float64Array(task.timed / task.unit)
+  for (let i = 0; i < latencies.length; i++) {
+    const page = pageOf(task, i, first, end)
     const before = performance.now()
-    touch(words, task, first + i, first + i + 1)
+    if (isStore(task.op)) store(words, task, page, page + 1)
+    else load(words, page, page + 1)
     latencies[i] = (performance.now() - before) * 1e6
   }
   return latencies
 }
 
-function load(words: Int32Array, from: number, end: number): number {
-  let hash = 0
+function store(words: Int32Array, { first }: TouchTask, from: number, end: number): void {
+  for (let page = from; page < end; page++) words[page * PAGE_WORDS] = first + page + 1
+}
+
+function load(words: Int32Array, from: number, end: number, before = 0): number {
+  let hash = before
   for (let page = from; page < end; page++) hash = fold(hash, words[page * PAGE_WORDS] as number)
-  return hash >>> 0
+  return hash
 }
 
 /** Wait until all threads were measured. control: word 2 counts them. */
