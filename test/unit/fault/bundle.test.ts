@@ -70,7 +70,7 @@ describe('the bundle of the fault worker', () => {
     writeFileSync(cache, whole.subarray(0, whole.length - 64))
     expect(await load()).to.deep.equal({ code: 'rejected', result: [2, 3] })
     // After our 16 bytes: V8's magic number, then the hash of its version.
-    whole.writeUInt32LE(whole.readUInt32LE(20) ^ 1, 20)
+    whole.writeUInt32LE((whole.readUInt32LE(20) ^ 1) >>> 0, 20)
     writeFileSync(cache, whole)
     expect(await load()).to.deep.equal({ code: 'rejected', result: [2, 3] })
   })
