@@ -11,21 +11,11 @@
  *
  * Uses the addon: names are resolved beneath the pool and nothing else.
  */
-import { renameSync } from 'node:fs'
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT } from '../constants.js'
 import { type Errno, PmemError } from '../errors.js'
 import { openJson, sealJson } from '../sealed-json.js'
-import {
-  BAD_BLOCKS_DIRECTORY,
-  errnoOfNote,
-  isRefused,
-  openNote,
-  pathOf,
-  readText,
-  removeNotes,
-  withDirectory,
-} from './host-file-notes.js'
+import { BAD_BLOCKS_DIRECTORY, type NotePlace, dropNotes, isRefused, readText, replaceNote } from './host-file-notes.js'
 import { BAD_BLOCKS_PER_PAGE, BAD_BLOCK_SIZE, type BadRun } from './page-poison.js'
 
 /** First block and number of blocks. */
@@ -40,36 +30,10 @@ interface Note {
 
 const NOTE_KEYS: readonly (keyof Note)[] = ['format', 'blockSize', 'bad', 'latent']
 
-/** Where a pool is, and who writes there: no two may write one new note. */
-export interface NotePlace {
-  readonly pool: number
-  readonly writer: number
-}
-
 /** Replace the note of a name. Return: 0 or -errno of the host, with the old note in place. */
 export function writeBadBlocks(addon: Addon, place: NotePlace, name: string, runs: readonly BadRun[]): Errno {
-  const { constants: c } = addon
-  // No file of a pool has a name that begins with a dot.
-  const fresh = `.new-${place.writer}`
-  try {
-    if (runs.length === 0) {
-      removeNotes(addon, place.pool, name, [BAD_BLOCKS_DIRECTORY])
-      return 0
-    }
-    const flags = (c['O_RDWR'] as number) | (c['O_CREAT'] as number)
-    const fd = openNote(addon, place.pool, `${BAD_BLOCKS_DIRECTORY}/${fresh}`, flags)
-    const bytes = new TextEncoder().encode(`${sealJson(noteOf(runs))}\n`)
-    let error = addon.truncateFile(fd, 0)
-    if (error >= 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
-    addon.closeFd(fd)
-    if (error < 0) return error
-    withDirectory(addon, place.pool, BAD_BLOCKS_DIRECTORY, (directory) => {
-      renameSync(pathOf(directory, fresh), pathOf(directory, name))
-    })
-    return 0
-  } catch (error) {
-    return errnoOfNote(error)
-  }
+  if (runs.length > 0) return replaceNote(addon, place, BAD_BLOCKS_DIRECTORY, name, sealJson(noteOf(runs)))
+  return dropNotes(addon, place.pool, name, BAD_BLOCKS_DIRECTORY)
 }
 
 /** Return: the runs noted, ascending and disjoint; none without a note. Errors: of the host; EIO when it is damaged. */

@@ -7,6 +7,8 @@
  * the promise that stores to these blocks need no space; where note and data disagree, data wins. So a damaged note
  * counts as none, and mount says so.
  *
+ * A note is replaced by rename: whoever is killed meanwhile leaves the old one or the new one.
+ *
  * What leaves the file leaves the note at once, before anyone else can have the space: else a crash would bring back
  * blocks that are another file's by then.
  *
@@ -17,9 +19,9 @@
  */
 import type { Addon } from '../binding/addon.js'
 import { PGOFF_LIMIT, Page } from '../constants.js'
-import { type Errno, isErrno } from '../errors.js'
+import type { Errno } from '../errors.js'
 import { openJson, sealJson } from '../sealed-json.js'
-import { BLOCKS_DIRECTORY, errnoOfNote, isRefused, openNote, readText } from './host-file-notes.js'
+import { BLOCKS_DIRECTORY, type NotePlace, dropNotes, isRefused, readText, replaceNote } from './host-file-notes.js'
 
 /** Blocks without data: pages [first, end). */
 export interface NotedRun {
@@ -40,22 +42,10 @@ interface Note {
 
 const NOTE_KEYS: readonly (keyof Note)[] = ['format', 'pageSize', 'unwritten', 'written']
 
-/** Replace the note; an empty list is noted where there is a note. Return: 0 or -errno. */
-export function writeNote(addon: Addon, pool: number, name: string, runs: readonly NotedRun[]): Errno {
-  const { constants: c } = addon
-  const create = runs.length > 0 ? (c['O_CREAT'] as number) : 0
-  let fd: number
-  try {
-    fd = openNote(addon, pool, `${BLOCKS_DIRECTORY}/${name}`, (c['O_RDWR'] as number) | create)
-  } catch (error) {
-    if (runs.length === 0 && isErrno(error, 'ENOENT')) return 0
-    return errnoOfNote(error)
-  }
-  const bytes = new TextEncoder().encode(`${sealJson(noteOf(runs))}\n`)
-  let error = addon.truncateFile(fd, 0)
-  if (error >= 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
-  addon.closeFd(fd)
-  return error < 0 ? error : 0
+/** Replace the note of a name; no runs, no note. Return: 0 or -errno of the host, with the old note in place. */
+export function writeNote(addon: Addon, place: NotePlace, name: string, runs: readonly NotedRun[]): Errno {
+  if (runs.length > 0) return replaceNote(addon, place, BLOCKS_DIRECTORY, name, sealJson(noteOf(runs)))
+  return dropNotes(addon, place.pool, name, BLOCKS_DIRECTORY)
 }
 
 /** Return: the runs noted, ascending and disjoint; none when there is no note or it is damaged. Errors: of the host. */
@@ -75,15 +65,15 @@ export function checkNote(addon: Addon, pool: number, name: string): NotedRun[] 
 }
 
 /** Take pages [first, end) out of the note. Return: how many runs are left, or -errno. */
-export function trimNote(addon: Addon, pool: number, name: string, first: number, end: number): Errno {
+export function trimNote(addon: Addon, place: NotePlace, name: string, first: number, end: number): Errno {
   let before: NotedRun[]
   try {
-    before = readNote(addon, pool, name)
+    before = readNote(addon, place.pool, name)
   } catch (error) {
     return -Math.abs((error as { errno: number }).errno)
   }
   const after = before.flatMap((run) => partsWithout(run, [{ first, end, written: false }]))
-  const error = isSame(before, after) ? 0 : writeNote(addon, pool, name, after)
+  const error = isSame(before, after) ? 0 : writeNote(addon, place, name, after)
   return error < 0 ? error : after.length
 }
 

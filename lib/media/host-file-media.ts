@@ -19,8 +19,9 @@ import type { PageRuns } from '../mm/page-runs.js'
 import type { Threads } from '../sync/threads.js'
 import { type BlockRun, BlockState } from './block-map.js'
 import type { Media } from './media.js'
-import { type NotePlace, writeBadBlocks } from './host-file-bad-blocks.js'
+import { writeBadBlocks } from './host-file-bad-blocks.js'
 import { type NotedRun, trimNote, writeNote } from './host-file-blocks.js'
+import type { NotePlace } from './host-file-notes.js'
 import type { BadRun } from './page-poison.js'
 
 const RESIDENCY_PAGES = 4096
@@ -41,12 +42,12 @@ export class HostFileMedia implements Media {
     private readonly inodes: InodeTable,
     private readonly threads: Threads,
     private readonly self: number,
-    private readonly poolDirectory: number,
+    pool: number,
     buffer: SharedArrayBuffer,
   ) {
     this.#moving = addon.addressOf(this.#movingBuffer)
     this.#wordsAddress = addon.addressOf(new Int32Array(buffer))
-    this.#notePlace = { pool: poolDirectory, writer: self }
+    this.#notePlace = { pool, writer: self }
   }
 
   writeback(inode: number, offset: number, length: number, size: number): Errno {
@@ -141,7 +142,7 @@ export class HostFileMedia implements Media {
     }
     if (this.inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
     this.#setNoted(inode, noted.length > 0)
-    return writeNote(this.addon, this.poolDirectory, this.inodes.nameOf(inode), noted)
+    return writeNote(this.addon, this.#notePlace, this.inodes.nameOf(inode), noted)
   }
 
   noteBadBlocks(inode: number, runs: readonly BadRun[]): Errno {
@@ -152,7 +153,7 @@ export class HostFileMedia implements Media {
   uncommitBlocks(inode: number, first: number, end: number): Errno {
     const { inodes } = this
     if (first >= end || !inodes.hasFlags(inode, InodeFlag.Noted) || inodes.hasFlags(inode, InodeFlag.Unlinked)) return 0
-    const left = trimNote(this.addon, this.poolDirectory, inodes.nameOf(inode), first, end)
+    const left = trimNote(this.addon, this.#notePlace, inodes.nameOf(inode), first, end)
     if (left === 0) this.#setNoted(inode, false)
     return left < 0 ? left : 0
   }

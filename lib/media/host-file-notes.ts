@@ -81,6 +81,37 @@ export function readText(addon: Addon, pool: number, path: string): string | und
   }
 }
 
+/** Where a pool is, and who writes there: no two may write one new note. */
+export interface NotePlace {
+  readonly pool: number
+  readonly writer: number
+}
+
+/**
+ * Replace the note of a name, by rename: whoever is killed meanwhile leaves the old one or the new one. What is in its
+ * place is neither read nor followed.
+ * Return: 0 or -errno of the host, with the old note in place.
+ */
+export function replaceNote(addon: Addon, place: NotePlace, kind: string, name: string, text: string): Errno {
+  const { O_RDWR = 0, O_CREAT = 0 } = addon.constants
+  // No file of a pool has a name that begins with a dot.
+  const fresh = `.new-${place.writer}`
+  try {
+    const fd = openNote(addon, place.pool, `${kind}/${fresh}`, O_RDWR | O_CREAT)
+    const bytes = new TextEncoder().encode(`${text}\n`)
+    let error = addon.truncateFile(fd, 0)
+    if (error >= 0) error = addon.writeFile(fd, addon.addressOf(bytes), bytes.length, 0)
+    addon.closeFd(fd)
+    if (error < 0) return error
+    withDirectory(addon, place.pool, kind, (directory) => {
+      renameSync(pathOf(directory, fresh), pathOf(directory, name))
+    })
+    return 0
+  } catch (error) {
+    return errnoOfNote(error)
+  }
+}
+
 /** What is in the place of a note is none of ours: a link, a pipe, a directory, a file with other names. */
 const PLANTED: readonly string[] = ['ELOOP', 'ENOTDIR', 'EISDIR', 'EINVAL', 'EMLINK', 'ENXIO']
 
@@ -152,8 +183,18 @@ export function removeNotes(addon: Addon, pool: number, name: string, kinds?: re
   )
 }
 
+/** As removeNotes. Return: 0 or -errno of the host. */
+export function dropNotes(addon: Addon, pool: number, name: string, kind: string): Errno {
+  try {
+    removeNotes(addon, pool, name, [kind])
+    return 0
+  } catch (error) {
+    return errnoOfNote(error)
+  }
+}
+
 /** Return: -errno of what a note could not be opened, written or moved for. */
-export function errnoOfNote(error: unknown): Errno {
+function errnoOfNote(error: unknown): Errno {
   if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') return -Math.abs(error.errno)
   throw error
 }

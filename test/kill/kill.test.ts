@@ -2,8 +2,19 @@ import { expect } from 'chai'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { seedFor } from '../support/seed.js'
 import { temporaryDirectory } from '../support/temp.js'
+import { checkAcknowledged } from './acknowledged.js'
 import { killRounds } from './kill-rounds.js'
 import { FileHistory, lineContent } from './line-history.js'
+
+describe('a sync that has returned', () => {
+  it('has put on media what it acknowledges, whatever other threads do meanwhile (S1.1, S1.6)', async function () {
+    requireUserfaultfd(this)
+    this.timeout(60_000)
+    const seed = seedFor('acknowledged')
+    const looked = await checkAcknowledged(temporaryDirectory('acknowledged'), { threads: 3, milliseconds: 4000, seed })
+    expect(looked).to.be.greaterThan(100)
+  })
+})
 
 describe('kill -9', () => {
   it('at any moment loses no acknowledged byte and invents none', async function () {

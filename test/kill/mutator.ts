@@ -28,7 +28,7 @@ interface Window {
 export class Mutator {
   readonly #prng: Prng
   readonly #pmem: Pmem
-  readonly #journal: Journal
+  readonly #journal: Pick<Journal, 'note'>
   readonly #options: MutatorOptions
   #file: DaxFile
   #windows: Window[] = []
@@ -37,7 +37,7 @@ export class Mutator {
   #written = new Set<number>()
   #flushed = new Set<number>()
 
-  constructor(pmem: Pmem, journal: Journal, options: MutatorOptions) {
+  constructor(pmem: Pmem, journal: Pick<Journal, 'note'>, options: MutatorOptions) {
     this.#pmem = pmem
     this.#journal = journal
     this.#options = options
