@@ -1,6 +1,6 @@
 /** Starting and stopping the fault workers of a mount. */
 import { writeSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { PmemError } from '../errors.js'
 import { faultThreads } from '../config.js'
 import { AtomicWords } from '../sync/shared-words.js'
@@ -68,7 +68,8 @@ function startFaultWorker(handle: MachineHandle, number: number): void {
     name: `faultline fault worker ${number}`,
     // The parent's flags (inspectors, loaders, --require hooks) have no business in the fault path.
     execArgv: [],
-    env: process.env,
+    // To copy it takes a twentieth of the start.
+    env: SHARE_ENV,
   })
   worker.on('error', (error) => writeSync(2, `faultline: a thread for page faults has ended: ${String(error)}\n`))
   // A forgotten mount must not keep the process alive.

@@ -7,7 +7,7 @@
  *
  * HeaderWord.Busy counts workers that serve, until there is a watchdog; whoever makes HeaderWord.Watched 1 starts it.
  */
-import { Worker } from 'node:worker_threads'
+import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { AtomicWords } from '../sync/shared-words.js'
 import { HeaderWord, type MachineHandle } from './machine.js'
 import { threadFile } from './thread-file.js'
@@ -66,6 +66,7 @@ export class WatchdogStart {
         workerData: this.#handle,
         name: 'faultline watchdog',
         execArgv: [],
+        env: SHARE_ENV,
         resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1 },
       })
       // It goes with this worker.
