@@ -141,10 +141,11 @@ export class UffdPageTable implements PageTable {
     const address = this.vmas.addressOfPage(vma, start)
     const mode = writable ? 0 : Resolve.Wp
     if ((this.vmas.flagsOf(vma) & VmaFlag.Shared) === 0 || source === PageSource.Zero) {
-      // A new or private huge page: little is mapped ahead, accesses fill in what they need.
       // A private copy may have come first, by a fault of 4 KiB whose table is not noted yet: it stays (B19).
       this.unmapRange(vma, address, Page.PmdSize)
+      // Of a new huge page little is mapped ahead: accesses fill in what they need.
       if (source === PageSource.Zero) this.mapPiece(vma, pgoff, source, false, writable)
+      else this.#mapPrivateHuge(vma, start, source, address)
       return this.#wake(address, Page.PmdSize)
     }
     const uffd = this.uffdOf(vma)
@@ -302,6 +303,24 @@ export class UffdPageTable implements PageTable {
       if (error >= 0) error = this.resolver.continuePage(address, Resolve.Wp)
     }
     return error === -ErrorNumber.EEXIST ? this.#retry(address) : this.#settle(error, address)
+  }
+
+  /**
+   * 2 MiB of #mapPrivateRead, in two calls: read-only opens have such mappings too. What is not mapped here, since the
+   * cache has some of it, or there is a copy in the way, is mapped page by page on touch.
+   */
+  #mapPrivateHuge(vma: number, pgoff: number, source: PageSource, address: number): void {
+    const inode = this.vmas.inodeOf(vma)
+    const offset = pgoff * Page.Size
+    const cache = this.inodes.number(inode, InodeWord.CacheBase) + offset
+    if (this.addon.residentPages(cache, Page.PmdSize, this.#entries) < 0) return
+    if (!this.#entries.includes(1)) {
+      const length = Math.min(Page.PmdSize, this.inodes.sizeOf(inode) - offset)
+      const from = this.#sourceAddress(vma, pgoff, source, length)
+      if (length <= 0 || from < 0) return
+      this.addon.writeFile(this.inodes.word(inode, InodeWord.CacheFd), from, length, offset)
+    }
+    this.addon.resolveContinue(this.uffdOf(vma), address, Page.PmdSize, Resolve.Wp)
   }
 
   /**

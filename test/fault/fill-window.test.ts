@@ -95,6 +95,33 @@ describe('pieces of huge pages', () => {
     expect(pool.pmem.verify().comparedPages).to.be.greaterThan(0)
   })
 
+  it('S0.11, FACTS 13: loads of a read-only open, or of a private mapping, take no pieces; copies stay', () => {
+    file.write(Buffer.alloc(2 * HUGE, 5), 0)
+    file.sync()
+    const readers = [
+      (): Uint8Array => bytes(pool.pmem.open('a.pm', { readOnly: true }).mmap({ protection: 'r' })),
+      (): Uint8Array => bytes(file.mmap({ sharing: 'private' })),
+    ]
+    for (const open of readers) {
+      pool.pmem.crash()
+      const view = open()
+      let sum = 0
+      const loads = pool.faultsOf(() => {
+        for (let page = 0; page < 2 * HUGE_PAGES; page++) sum += view[page * PAGE + 7] as number
+      })
+      expect([sum, loads]).to.deep.equal([2 * HUGE_PAGES * 5, { hugeDataRead: 2 }])
+    }
+    // Some of it in the cache and newer than media, some of it a copy: neither is filled over.
+    pool.pmem.crash()
+    const shared = bytes(file.mmap())
+    shared[3 * PAGE] = 6
+    const view = bytes(file.mmap({ sharing: 'private' }))
+    view[9 * PAGE] = 7
+    pool.dropPages(file.mmap())
+    expect([0, 3, 9, 10].map((page) => view[page * PAGE])).to.deep.equal([5, 6, 7, 5])
+    expect([3, 9].map((page) => shared[page * PAGE])).to.deep.equal([6, 5])
+  })
+
   it('K30: media that is missing is an error, not a hole', () => {
     const mapping = file.mmap()
     const view = bytes(mapping)
