@@ -4,6 +4,7 @@
       'target_name': 'faultline',
       'sources': [
         'native/addon.cc',
+        'native/cached_pages.cc',
         'native/cacheline.cc',
         'native/constants.cc',
         'native/cpu.cc',

@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "cached_pages.h"
 #include "cacheline.h"
 #include "constants.h"
 #include "cpu.h"
@@ -76,6 +77,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(unmap),
     FUNCTION(dropPages),
     FUNCTION(residentPages),
+    FUNCTION(cachedPages),
     FUNCTION(pageTableEntries),
     FUNCTION(writtenPages),
     FUNCTION(createArrayBuffer),

@@ -170,8 +170,10 @@ export interface Addon {
   unmap(address: number, length: number): void
   /** madvise(MADV_DONTNEED): drop page tables (and private copies) only. */
   dropPages(address: number, length: number): Errno
-  /** Which pages of a shared file mapping are in the page cache: 1 or 0 a page (mincore). */
+  /** Which pages of a shared file mapping are in the host's memory: 1 or 0 a page (mincore). */
   residentPages(address: number, length: number, out: Uint8Array): Errno
+  /** Which pages a memfd has, swapped out ones too: 1 or 0 a page. offset: of what is mapped at address. */
+  cachedPages(fd: number, offset: number, address: number, length: number, out: Uint8Array): Errno
   /** pagemap of this process: 0 absent, PTE_FILE, PTE_ANON; | PTE_WP when uffd write-protected. One byte a page. */
   pageTableEntries(address: number, length: number, out: Uint8Array): Errno
   // written_pages.cc

@@ -312,8 +312,7 @@ export class UffdPageTable implements PageTable {
   #mapPrivateHuge(vma: number, pgoff: number, source: PageSource, address: number): void {
     const inode = this.vmas.inodeOf(vma)
     const offset = pgoff * Page.Size
-    const cache = this.inodes.number(inode, InodeWord.CacheBase) + offset
-    if (this.addon.residentPages(cache, Page.PmdSize, this.#entries) < 0) return
+    if (this.#cachedPages(inode, offset, Page.PmdPages) < 0) return
     if (!this.#entries.includes(1)) {
       const length = Math.min(Page.PmdSize, this.inodes.sizeOf(inode) - offset)
       const from = this.#sourceAddress(vma, pgoff, source, length)
@@ -371,8 +370,13 @@ export class UffdPageTable implements PageTable {
   }
 
   #isCached(inode: number, offset: number): boolean {
+    return this.#cachedPages(inode, offset, 1) >= 0 && this.#entries[0] === 1
+  }
+
+  #cachedPages(inode: number, offset: number, pages: number): Errno {
     const address = this.inodes.number(inode, InodeWord.CacheBase) + offset
-    return this.addon.residentPages(address, Page.Size, this.#entries) >= 0 && this.#entries[0] === 1
+    const fd = this.inodes.word(inode, InodeWord.CacheFd)
+    return this.addon.cachedPages(fd, offset, address, pages * Page.Size, this.#entries)
   }
 
   /** Context: takes the file's Mmap mutex over the calls, which is why a mapping cannot go away under them. */

@@ -88,9 +88,8 @@ export class HostFileMedia implements Media {
   #writeResident(inode: number, offset: number, length: number, size: number): Errno {
     const first = Math.floor(offset / Page.Size)
     const pages = Math.ceil((offset + length) / Page.Size) - first
-    const address = this.#cache(inode) + first * Page.Size
-    const resident = this.addon.residentPages(address, pages * Page.Size, this.#residency)
-    if (resident < 0) return resident
+    const cached = this.#cachedPages(inode, first * Page.Size, pages)
+    if (cached < 0) return cached
     for (let page = 0; page < pages; page++) {
       if (this.#residency[page] === 0) continue
       const from = page
@@ -177,10 +176,16 @@ export class HostFileMedia implements Media {
     const first = offset - (offset % Page.Size)
     for (let at = first; at < offset + length; at += RESIDENCY_PAGES * Page.Size) {
       const pages = Math.min(RESIDENCY_PAGES, Math.ceil((offset + length - at) / Page.Size))
-      if (this.addon.residentPages(this.#cache(inode) + at, pages * Page.Size, this.#residency) < 0) return false
+      if (this.#cachedPages(inode, at, pages) < 0) return false
       for (let page = 0; page < pages; page++) if (this.#residency[page] === 0) return false
     }
     return true
+  }
+
+  /** What the host has swapped out is in the cache too, and newer than media perhaps. */
+  #cachedPages(inode: number, offset: number, pages: number): Errno {
+    const address = this.#cache(inode) + offset
+    return this.addon.cachedPages(this.#cacheFd(inode), offset, address, pages * Page.Size, this.#residency)
   }
 
   /** What the host cannot read is found out by the copy. */

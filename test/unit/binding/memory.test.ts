@@ -62,6 +62,11 @@ describe('mappings', () => {
     expect([...out]).to.deep.equal([0, 0, 0, 0])
     expect(addon.residentPages(map, 4 * PAGE, out)).to.equal(0)
     expect([...out]).to.deep.equal([0, 1, 0, 0])
+    expect(addon.cachedPages(memfd, 0, map, 4 * PAGE, out)).to.equal(0)
+    expect([...out]).to.deep.equal([0, 1, 0, 0])
+    // What mincore does not know the file does: here mincore is asked about another part of it.
+    expect(addon.cachedPages(memfd, 0, map + 2 * PAGE, 2 * PAGE, out.fill(9))).to.equal(0)
+    expect([...out]).to.deep.equal([0, 1, 9, 9])
   })
 
   it('shows private copies as anonymous', () => {
@@ -78,6 +83,7 @@ describe('mappings', () => {
     const gone = addon.mapZeroes(PAGE)
     addon.unmap(gone, PAGE)
     expect(addon.residentPages(gone, PAGE, new Uint8Array(1))).to.equal(-ENOMEM)
+    expect(addon.cachedPages(memfd, 0, gone, PAGE, new Uint8Array(1))).to.equal(-ENOMEM)
   })
 
   it('detaches: views have length 0, the memory stays', () => {
