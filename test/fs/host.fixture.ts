@@ -98,11 +98,11 @@ function theRest(): number[] {
   return taken
 }
 
-function noDescriptors(): void {
+async function noDescriptors(): Promise<void> {
   const pmem = mount(join(folder, 'pool'), { watchdog: 0 })
   const keep = pmem.open('keep.pm', { create: true, size: PAGE })
   const map = keep.mmap()
-  const before = descriptors()
+  const before = await fewestDescriptors()
   limitDescriptors(before + 30)
   const spare = Array.from({ length: 12 }, () => openSync('/dev/null', 'r'))
   const opened: DaxFile[] = []
@@ -120,7 +120,7 @@ function noDescriptors(): void {
   // A close needs no descriptor: it gives two back.
   for (const file of opened) file.close()
   for (const fd of rest) closeSync(fd)
-  const after = descriptors() - spare.length
+  const after = (await fewestDescriptors()) - spare.length
   const msyncThen = outcomeOf(() => map.msync())
   const thread = outcomeOf(() => mount(join(folder, 'second')).close())
   for (const fd of spare) closeSync(fd)
