@@ -55,7 +55,7 @@ const MOUNT_OPTIONS = [
   { capacity: 0, faultWorkers: 0, durability: 'disk', maxThreads: 1, maxFiles: 0, maxMappings: -1, maxTreeNodes: 0.5 },
   { capacity: '12 parsecs', maxExtents: 0, maxPendingLines: 0, treeNodeBits: 7, waitBuckets: 3, faultWorkers: 65 },
   { stores: 'all', storeLogSize: 0, domain: 'cpu', faultAround: 3, dirtyTracking: 'never' },
-  { stores: true, storeLogSize: '1 mile', domain: 1n },
+  { stores: true, storeLogSize: '1 mile', domain: 1n, zeroCopy: 1n },
   { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: 7n, waitBuckets: null },
 ].map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)))
 

@@ -68,6 +68,7 @@ const mountOptions = options({
   stores: oneOf('diff', 'diff', 'traced'),
   storeLogSize: oneOf(4096, '1MiB'),
   domain: oneOf('adr', 'eadr'),
+  zeroCopy: bool,
   maxTraceRecords: oneOf(1, 64),
   inject: options({ faultHandlerThrowsAt: oneOf(0, 1, 20) }),
 })
