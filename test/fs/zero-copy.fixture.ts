@@ -15,7 +15,7 @@ import { outcomeOf, report } from './report.js'
 
 const PAGE = 4096
 const NOBODY = 65534
-export const SLOTS = 48
+const SLOTS = 48
 
 function open(pool: string): Pmem {
   return mount(pool, { domain: 'eadr', zeroCopy: true, capacity: '64MiB', watchdog: 0 })
