@@ -83,6 +83,10 @@ export class MappedMedia implements Media {
     return this.addon.touchPages(this.#base(inode) + offset, 1, false) < 0 ? -ErrorNumber.EIO : 0
   }
 
+  fillPages(): Errno {
+    return 0
+  }
+
   zeroCache(inode: number, offset: number, length: number): Errno {
     for (let at = offset; at < offset + length;) {
       const step = Math.min(offset + length - at, Page.Size - (at % Page.Size))

@@ -223,7 +223,10 @@ const FILE: Case[] = [
 ]
 
 const MAPPING: Case[] = [
-  ...['msync', 'flush', 'persist', 'deepSync'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
+  ...['msync', 'flush', 'persist', 'deepSync', 'prefetch'].flatMap((call) => [
+    ...wrongOffsets(call),
+    ...wrongLengths(call),
+  ]),
   ['msync', [1], RangeError, /offset must be a multiple of the page size \(4096\) but received 1/],
   ...wrongOptions('msync', [0, PAGE], [{ mode: 'later' }, { mode: true }]),
   ...['munmap', 'mincore', 'mlock', 'munlock'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),

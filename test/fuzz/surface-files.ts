@@ -275,6 +275,7 @@ export const MAPPING: Surface = {
     codes: ['EINVAL', 'EACCES', 'EFAULT', 'ENOMEM', 'EPERM'],
     weight: 8,
   },
+  'DaxMapping.prefetch': { args: part },
   'DaxMapping.mincore': { args: part, codes: ['ENOMEM'] },
   'DaxMapping.mlock': { args: part, codes: ['ENOMEM'] },
   'DaxMapping.munlock': { args: part, codes: ['ENOMEM'] },
