@@ -14,9 +14,11 @@ import { Page } from '../constants.js'
 import { PmemError, checkResult, isErrno } from '../errors.js'
 import { HeaderWord, type Machine } from '../fault/machine.js'
 import { type NotedRun, partsWithout, readNote } from '../media/host-file-blocks.js'
-import { MAPPED_DIRECTORY, errnoOfNote, namesWithNotes, openNote, removeNotes } from '../media/host-file-notes.js'
+import { BlockState } from '../media/block-map.js'
+import { MAPPED_DIRECTORY, namesWithNotes, openNote, removeNotes } from '../media/host-file-notes.js'
 import { InodeFlag, InodeWord } from '../mm/inode.js'
 import { VmaState, VmaWord } from '../mm/vma.js'
+import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { type PoolDirectory, flag, forEachDataRange } from './pool-directory.js'
 
 /** statfs(2) type of tmpfs. */
@@ -63,8 +65,39 @@ export function leaveMedia(machine: Machine, inode: number): void {
     if (media.dropCache(inode, 0, inodes.pagesOf(inode) * Page.Size) < 0) return
     removeNotes(addon, pool, name, [MAPPED_DIRECTORY])
   } catch (error) {
-    errnoOfNote(error)
+    if (!(error instanceof Error) || !('errno' in error)) throw error
   }
+}
+
+/**
+ * Pages that media has where the block map has no written block: holes and unwritten blocks that were looked at.
+ * Context: nobody changes the file; takes ilock. Return: how many.
+ */
+export function visitPagesWithoutBlocks(
+  { addon, inodes, words, blocks, blockCursor }: Machine,
+  inode: number,
+  visit: (page: number, isZero: boolean) => void,
+): number {
+  const at = inodes.at(inode)
+  const fd = inodes.word(inode, InodeWord.MediaFd)
+  const bytes = new BigUint64Array(Page.Size / 8)
+  let count = 0
+  forEachDataRange(addon, fd, inodes.sizeOf(inode), (first, end) => {
+    for (let page = first; page < end; page++) {
+      mutexLock(words, at + InodeWord.Blocks)
+      const state = blocks.lookup(at + InodeWord.BlockRoot, page, blockCursor)
+      mutexUnlock(words, at + InodeWord.Blocks)
+      if (state === BlockState.Written) {
+        page += blockCursor.pages - 1
+        continue
+      }
+      bytes.fill(0n)
+      addon.readFile(fd, addon.addressOf(bytes), Page.Size, page * Page.Size)
+      count++
+      visit(page, isZero(bytes, 0))
+    }
+  })
+  return count
 }
 
 /**

@@ -5,7 +5,17 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync, readlinkSync, statSync, statfsSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -271,6 +281,16 @@ describe('media that is mapped itself', () => {
     }
     pool.pmem.verify()
     expect(Buffer.compare(readFileSync(join(pool.path, 'a.pm')), view)).to.equal(0)
+  })
+
+  it('S0.8: verify finds bytes where there is no block', () => {
+    const file = pool.holes(4)
+    expect(bytes(file.mmap())[PAGE]).to.equal(0)
+    expect(pool.pmem.verify()).to.include({ comparedPages: 1 })
+    const fd = openSync(join(pool.path, 'a.pm'), 'r+')
+    writeSync(fd, Uint8Array.of(1), 0, 1, 2 * PAGE)
+    closeSync(fd)
+    expect(() => pool.pmem.verify()).to.throw(/page 2 of media holds bytes and has no written block/)
   })
 
   describe('kill -9', () => {
