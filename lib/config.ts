@@ -97,9 +97,19 @@ export interface MountOptions {
   /**
    * What the power failure of crash() spares. 'adr' (default): what was flushed and fenced. 'eadr': every store, as on
    * machines whose CPU caches are inside the persistence domain; flushes then only order. A kill of this process is
-   * always as on 'adr'.
+   * as on 'adr' all the same, but with zeroCopy.
    */
   domain?: 'adr' | 'eadr'
+  /**
+   * With domain: 'eadr' and the pool on tmpfs (else ENOTSUP): mappings map the media files themselves. A store is
+   * durable when it is made: it survives the death of this process, not that of the host. Nothing is copied, by faults
+   * or by syncs. Default false, since it trades away what two copies give: nothing is ever lost, so no program is
+   * caught relying on it; counts of flushed and written lines, and linesAtRisk of crash(), are 0; who may write the
+   * media file stores into the mappings; a load of a hole takes a page of tmpfs until the file is closed; when the
+   * thread that mounted ends, mappings go on as plain memory instead of SIGBUS. Not with stores: 'traced', inject or
+   * mediaLatency. The environment variable FAULTLINE_ZERO_COPY=1 sets the default of mounts that can have it.
+   */
+  zeroCopy?: boolean
   /**
    * Seconds after which a page fault that is not answered, or a call that does not return, is told once, on stderr,
    * with who holds what: 'warning FAULTLINE_STUCK'. Default 5; 0: never, and there is no thread that watches.
@@ -169,6 +179,8 @@ export interface MountConfig {
   readonly traced: boolean
   readonly storeLogBytes: number
   readonly eadr: boolean
+  /** Media is what mappings map: 'ifPossible' is for mount to decide, and false or true afterwards. */
+  readonly zeroCopy: boolean | 'ifPossible'
 }
 
 const OPTION_NAMES: readonly (keyof MountOptions)[] = [
@@ -196,6 +208,7 @@ const OPTION_NAMES: readonly (keyof MountOptions)[] = [
   'stores',
   'storeLogSize',
   'domain',
+  'zeroCopy',
   'inject',
 ]
 
@@ -212,6 +225,7 @@ export function resolveConfig(options: unknown): MountConfig {
   const waitBuckets = requirePowerOfTwo('waitBuckets', given.waitBuckets ?? 4096)
   const traced = requireOneOf('stores', given.stores ?? 'diff', ['diff', 'traced']) === 'traced'
   const asyncTracking = resolveTracking(given.dirtyTracking, traced, isAlone)
+  const rules = inject.rules === undefined ? rulesOfEnvironment() : resolveRules('inject', inject.rules)
   return {
     capacityPages,
     faultWorkers,
@@ -248,9 +262,10 @@ export function resolveConfig(options: unknown): MountConfig {
       'bytes',
     ),
     eadr: requireOneOf('domain', given.domain ?? 'adr', ['adr', 'eadr']) === 'eadr',
+    zeroCopy: resolveZeroCopy(given, rules !== undefined),
     throwAtFault: requireInteger('inject.faultHandlerThrowsAt', inject.faultHandlerThrowsAt ?? 0),
     loseWakeAt: requireRange('FAULTLINE_LOSE_WAKE', Number(process.env['FAULTLINE_LOSE_WAKE'] ?? 0), 0, 2 ** 30),
-    inject: inject.rules === undefined ? rulesOfEnvironment() : resolveRules('inject', inject.rules),
+    inject: rules,
   }
 }
 
@@ -293,6 +308,27 @@ function resolveTracking(given: unknown, traced: boolean, colocated: boolean): b
   if (traced) throw new RangeError("dirtyTracking must be 'sync' with stores: 'traced', which sees each store itself")
   if (colocated) throw new RangeError("dirtyTracking must be 'sync' with placement: 'colocate', which has one worker")
   return true
+}
+
+/** As for tracking. What needs two copies of a file, or looks at how they differ, is refused beside it. */
+function resolveZeroCopy(given: MountOptions, injects: boolean): boolean | 'ifPossible' {
+  const isDefault = given.zeroCopy === undefined
+  const wanted = isDefault
+    ? requireOneOf('FAULTLINE_ZERO_COPY', process.env['FAULTLINE_ZERO_COPY'] ?? '0', ['0', '1']) === '1'
+    : requireBoolean('zeroCopy', given.zeroCopy)
+  if (!wanted) return false
+  const reason = whyNotZeroCopy(given, injects)
+  if (isDefault) return reason === undefined && given.domain !== 'adr' ? 'ifPossible' : false
+  if (given.domain !== 'eadr')
+    throw new RangeError("zeroCopy must be false unless domain is 'eadr': no store is ever lost with it")
+  if (reason !== undefined) throw new RangeError(`zeroCopy must be false with ${reason}`)
+  return true
+}
+
+function whyNotZeroCopy(given: MountOptions, injects: boolean): string | undefined {
+  if (given.stores === 'traced') return "stores: 'traced', whose power failures compare media with a cache"
+  if (injects) return 'inject, whose failures are of transfers between media and a cache'
+  return (given.mediaLatency ?? 0) > 0 ? 'mediaLatency, which delays transfers from media to a cache' : undefined
 }
 
 function requireSeconds(name: string, value: unknown): number {

@@ -89,6 +89,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(openBeneath),
     FUNCTION(openDirectory),
     FUNCTION(closeFd),
+    FUNCTION(duplicateFd),
     FUNCTION(fileStatus),
     FUNCTION(fileExtents),
     FUNCTION(allocateFile),

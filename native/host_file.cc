@@ -105,6 +105,14 @@ napi_value openDirectory(napi_env env, napi_callback_info info) {
   return fd == -1 ? throwSysError(env, errno, "open", path) : toJs(env, fd);
 }
 
+napi_value duplicateFd(napi_env env, napi_callback_info info) {
+  Args args(env, info, "duplicateFd");
+  const int fd = args.integer(0);
+  if (!args.ok()) return nullptr;
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  return copy == -1 ? throwSysError(env, errno, "fcntl") : toJs(env, copy);
+}
+
 /** Not repeated after EINTR: Linux has closed the descriptor by then. */
 napi_value closeFd(napi_env env, napi_callback_info info) {
   Args args(env, info, "closeFd");

@@ -15,6 +15,7 @@ int64_t writeAll(int fd, AddressRange source, off_t offset);
 
 napi_value openBeneath(napi_env env, napi_callback_info info);
 napi_value openDirectory(napi_env env, napi_callback_info info);
+napi_value duplicateFd(napi_env env, napi_callback_info info);
 napi_value closeFd(napi_env env, napi_callback_info info);
 napi_value fileStatus(napi_env env, napi_callback_info info);
 napi_value fileExtents(napi_env env, napi_callback_info info);

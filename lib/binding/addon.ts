@@ -199,6 +199,8 @@ export interface Addon {
   /** openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS), O_CLOEXEC; flags and mode as open(2). */
   openBeneath(directory: number, path: string, flags: number, mode: number): number
   openDirectory(path: string): number
+  /** A further descriptor of the same open file, close-on-exec. */
+  duplicateFd(fd: number): number
   closeFd(fd: number): void
   fileStatus(fd: number): FileStatus
   /**

@@ -76,7 +76,9 @@ function insertPfnMkwrite(kernel: Kernel, fault: Fault, order: number, source: P
   const locked = lockEntry(kernel, inode, pgoff, entry)
   unlockPages(kernel, inode)
   let error: Errno
-  if (order === 0) error = kernel.pageTable.mapPage(vma, pgoff, source, fault.cached, true)
+  // As if the cache had the page: the commit may have made it, where media is what is mapped, and a call that fills the
+  // cache wakes who faulted when it finds one.
+  if (order === 0) error = kernel.pageTable.mapPage(vma, pgoff, source, true, true)
   else {
     setSlot(kernel, vma, fault.address, SlotState.HugeWrite)
     error = kernel.pageTable.mapHuge(vma, fault.pgoff, source, true)

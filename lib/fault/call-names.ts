@@ -36,6 +36,7 @@ const NAMES = [
   'clearPoison',
   'pfnAt',
   'deepSync',
+  'prefetch',
 ]
 
 /** What a fault worker does. */

@@ -30,6 +30,7 @@ import { ExtentTree } from '../tree/extent-tree.js'
 import { HostFileMedia } from '../media/host-file-media.js'
 import { InjectedBlockMap } from '../media/injected-block-map.js'
 import { InjectedMedia } from '../media/injected-media.js'
+import { MappedMedia } from '../media/host-file-mapped.js'
 import { Injector } from '../media/injector.js'
 import type { Media } from '../media/media.js'
 import { PfnAllocator } from '../media/pfn-allocator.js'
@@ -259,8 +260,8 @@ export function openMachine(plainAddon: Addon, handle: MachineHandle): Machine {
       : new InjectedBlockMap(extents, pfns, injector, (root) => inodes.ofWord(root))
   const slots = new Slots(words, new ExtentTree(words, extentPool, true), HeaderWord.Slots)
   const pool = words.load(HeaderWord.PoolDirectory)
-  const plainMedia = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
-  const media: Media = injector === undefined ? plainMedia : new InjectedMedia(plainMedia, injector, inodes)
+  const hostMedia = new HostFileMedia(addon, inodes, threads, self, pool, buffer)
+  const media = mediaOf(config, hostMedia, injector, { addon, words, inodes, blocks })
   const uffds = { sync: words.load(HeaderWord.Uffd), async: words.load(HeaderWord.AsyncUffd) }
   const zeroes = getNumber(words, HeaderWord.Zeroes)
   const log = getNumber(words, HeaderWord.StoreLog)
@@ -340,6 +341,16 @@ export function openWatched(handle: MachineHandle): WatchedMachine {
 function waitsOf(words: SharedWords, { waits }: Layout, config: MountConfig, threads: Threads): WaitTable {
   if (config.loseWakeAt === 0) return new WaitTable(words, waits, config.waitBuckets, threads)
   return new LossyWaitTable(words, waits, config.waitBuckets, threads, HeaderWord.WakeFuse)
+}
+
+function mediaOf(
+  config: MountConfig,
+  host: HostFileMedia,
+  injector: Injector | undefined,
+  { addon, words, inodes, blocks }: Pick<Machine, 'addon' | 'words' | 'inodes' | 'blocks'>,
+): Media {
+  if (config.zeroCopy === true) return new MappedMedia(addon, words, inodes, blocks, host)
+  return injector === undefined ? host : new InjectedMedia(host, injector, inodes)
 }
 
 function injectorOf(words: SharedWords, layout: Layout, inodes: InodeTable): Injector {

@@ -16,6 +16,7 @@ import { ErrorNumber, PmemError, checkResult } from '../errors.js'
 import type { Machine } from '../fault/machine.js'
 import { holdInode, putInode } from './inode-cache.js'
 import { accessMapping, isWritable } from './mapping-access.js'
+import { PREFETCH_BYTES, prefetchPiece } from './prefetch.js'
 import type { SystemCalls } from './system-calls.js'
 import { ADVICE, MremapFlag, MsyncFlag, PROTECTIONS, type AdviceName, type Protection, pageAlign } from './vm/abi.js'
 import { vmMadvise } from './vm/advise.js'
@@ -292,6 +293,31 @@ export class DaxMapping implements Disposable {
     const number = ADVICE[requireOneOf('advice', advice, Object.keys(ADVICE) as AdviceName[])]
     const [start, bytes] = this.#requirePages('madvise', offset, length)
     this.#run('madvise', (machine) => vmMadvise(machine, this.#address + start, bytes, number))
+  }
+
+  /**
+   * Bring these bytes of the file into its cache, ahead of their use: 2 MiB at a time instead of page by page. Maps
+   * nothing: each page still takes its fault, which then counts as one of a page in the cache and need not wait for
+   * media. To have pages mapped too, see mmap's `populate` and madvise. DAX has no such call, and ignores
+   * madvise('willneed'). Holes, bad pages and what is past EOF are passed over; with mount option zeroCopy there is
+   * nothing to bring in.
+   *
+   * Context: reads media in the calling thread; a Worker that maps the same file can do it beside others, whose faults
+   * on the same 2 MiB wait. offset, length: bytes of the mapping, default: all of it.
+   * Return: bytes brought in, in whole pages. Errors: RangeError, TypeError; EIO (media cannot be read; what came
+   * before it is there), EBADF.
+   */
+  prefetch(offset = 0, length?: number): number {
+    const [start, bytes] = this.#requirePart('prefetch', offset, length)
+    const [first, end] = [this.#info.offset + start, this.#info.offset + start + bytes]
+    let pages = 0
+    for (let at = first; at < end;) {
+      const next = Math.min(end, at - (at % PREFETCH_BYTES) + PREFETCH_BYTES)
+      const piece = at
+      pages += this.#run('prefetch', (machine) => prefetchPiece(machine, this.#inode, piece, next - piece))
+      at = next
+    }
+    return pages * Page.Size
   }
 
   /**

@@ -19,6 +19,7 @@ import { readBadBlocks } from '../media/host-file-bad-blocks.js'
 import { readNote } from '../media/host-file-blocks.js'
 import { type OpenRequest, openMedia, removeMedia } from './open-media.js'
 import { type MediaRun, flag, hostError, mediaRuns } from './pool-directory.js'
+import { leaveMedia, openForMapping } from './zero-copy.js'
 
 /** Address space reserved for a file: twice its size, at least this much, so that it can grow while it is open. */
 const RESERVE_MIN = 16 * 2 ** 30
@@ -138,6 +139,7 @@ export function dropInode(machine: Machine, inode: number): void {
   deleteEntries(machine, inode, 0, LAST_INDEX)
   machine.pending.dropFrom(inode, 0)
   machine.unfenced.clear(at + InodeWord.UnfencedRoot)
+  leaveMedia(machine, inode)
   // Before the blocks: to look at the notes of media takes a descriptor, and this may be the last one there is.
   releaseMemory(machine, inode, InodeWord.CacheBase, InodeWord.CacheFd)
   if (inodes.hasFlags(inode, InodeFlag.Unlinked)) machine.blocks.free(at + InodeWord.BlockRoot, 0, PGOFF_LIMIT)
@@ -289,19 +291,31 @@ function outOfMemory(request: OpenRequest, size: number): string {
   return `no ${reserve} of address space, or too many maps: ${mend}`
 }
 
-/** Memfd and the two kernel mappings, which reach beyond EOF so that growth moves nothing. */
+/** The cache and the two kernel mappings, which reach beyond EOF so that growth moves nothing. */
 function mapInode(machine: Machine, inode: number, request: OpenRequest, size: number): void {
   const { inodes, addon } = machine
   const { constants: c } = addon
   const reserve = reserveFor(request, size)
-  const cache = addon.createMemfd(`faultline:${request.name}`.slice(0, 200), size)
-  inodes.setWord(inode, InodeWord.CacheFd, cache)
-  addon.ownCache(machine.words.load(HeaderWord.Uffd), cache)
+  const cache = openCache(machine, inode, request, size)
   inodes.setNumber(inode, InodeWord.Reserve, reserve)
   const readWrite = flag(c, 'PROT_READ') | flag(c, 'PROT_WRITE')
   inodes.setNumber(inode, InodeWord.CacheBase, addon.mapFile(cache, 0, reserve, readWrite, true))
   const media = inodes.word(inode, InodeWord.MediaFd)
   inodes.setNumber(inode, InodeWord.MediaBase, addon.mapFile(media, 0, reserve, flag(c, 'PROT_READ'), true))
+}
+
+/** A memfd that goes with the mount; or the media file itself, which must not. */
+function openCache(machine: Machine, inode: number, request: OpenRequest, size: number): number {
+  const { inodes, addon, words, handle } = machine
+  if (handle.config.zeroCopy === true) {
+    const media = openForMapping(machine, inode)
+    inodes.setWord(inode, InodeWord.CacheFd, media)
+    return media
+  }
+  const cache = addon.createMemfd(`faultline:${request.name}`.slice(0, 200), size)
+  inodes.setWord(inode, InodeWord.CacheFd, cache)
+  addon.ownCache(words.load(HeaderWord.Uffd), cache)
+  return cache
 }
 
 /** Context: table mutex held. A full table first loses what nobody uses. */

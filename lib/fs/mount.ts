@@ -25,6 +25,7 @@ import { warnOfDamagedNotes } from './damaged-notes.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
 import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
 import { type MountHandle, Pmem } from './pmem.js'
+import { decideZeroCopy, dropZeroPages } from './zero-copy.js'
 
 /**
  * Mount a pool: a directory of media files, made if it is not there.
@@ -33,11 +34,11 @@ import { type MountHandle, Pmem } from './pmem.js'
  * Errors: TypeError, RangeError for options; EBUSY (mounted already, with the owner's pid), ENOSPC (its files hold more
  * than `capacity`), EACCES, EROFS, ENOTDIR… of the host; EPERM, ENOSYS, ENOTSUP without userfaultfd (see `probe`);
  * ENOTSUP with the reason where stores cannot be traced (option stores), first stores not tracked asynchronously
- * (option dirtyTracking), and without /proc.
+ * (option dirtyTracking), pools not on tmpfs not mapped themselves (option zeroCopy), and without /proc.
  */
 export function mount(path: string, options?: MountOptions): Pmem {
   requireString('path', path)
-  const config = resolveConfig(options)
+  const wanted = resolveConfig(options)
   if (!hasProc()) throw new PmemError('ENOTSUP', 'mount', `/proc is not mounted: ${PROC_REASON}; mend: ${PROC_REMEDY}`)
   const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
   let uffd = -1
@@ -45,6 +46,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
   let stop = -1
   let log = 0
   try {
+    const config = decideZeroCopy(wanted, pool.root)
     const buffer = createMachineBuffer(config)
     const words = new AtomicWords(buffer)
     const opened = addon.openUserfaultfd()
@@ -71,6 +73,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
     setNumber(words, HeaderWord.Zeroes, addon.mapZeroes(Page.PmdSize))
     if (opened.way === 'user-mode-only') warnUserModeOnly()
     warnShared(pool.root)
+    dropZeroPages(addon, pool)
     if (config.traced) log = openStoreTrace(addon, config.storeLogBytes)
     setNumber(words, HeaderWord.StoreLog, log)
     const handle: MachineHandle = { buffer, config, root: pool.root }

@@ -6,6 +6,7 @@
  *     .faultline/lock             held (flock) while the pool is mounted; contains the pid of the owner
  *     .faultline/blocks/NAME      which blocks are allocated and hold no data (media/host-file-blocks.ts)
  *     .faultline/badblocks/NAME   which blocks have memory errors (media/host-file-bad-blocks.ts)
+ *     .faultline/mapped/NAME      mappings map it itself, or did when their process was killed (zero-copy.ts)
  *
  * A pool can be copied, archived and looked at with ordinary tools while it is not mounted. The lock dies with its
  * process, however it dies.

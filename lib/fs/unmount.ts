@@ -10,6 +10,7 @@ import { getNumber } from '../sync/wide.js'
 import { holdLiveInodes, liveInodes, releaseHostSide } from './inode-cache.js'
 import { closeStoreTrace } from './store-tracing.js'
 import { syncFile } from './sync.js'
+import { leaveMedia, releaseMappings } from './zero-copy.js'
 
 /**
  * Give the thread's record back. Return: true for the one thread that has to unmount, since nobody else is attached.
@@ -43,8 +44,10 @@ function reapThreads(machine: Machine): number {
  */
 export function unmount(machine: Machine, sync: boolean): PmemError | undefined {
   const { words, addon } = machine
-  const failure = sync && words.load(HeaderWord.State) === MachineState.Live ? finalSync(machine) : undefined
+  const isLive = words.load(HeaderWord.State) === MachineState.Live
+  const failure = sync && isLive ? finalSync(machine) : undefined
   stopFaultWorkers(machine)
+  if (isLive) for (const inode of liveInodes(machine)) leaveMedia(machine, inode)
   words.store(HeaderWord.State, MachineState.Closed)
   dropOrphans(machine)
   // Those as well that a terminated thread was loading or dropping. The shared words need no tidying any more.
@@ -95,8 +98,12 @@ export function endService(machine: Machine): void {
   const { words, vmas, media, addon } = machine
   const inodes = holdWhatCanBeHeld(machine)
   declareDead(words, 'the thread that mounted the pool has exited')
-  for (const inode of inodes) media.resizeCache(inode, 0)
+  // Media that is mapped itself stays: accesses go on on it, without us (zero-copy.ts).
+  const isMapped = machine.handle.config.zeroCopy === true
+  if (isMapped) releaseMappings(machine)
+  else for (const inode of inodes) media.resizeCache(inode, 0)
   stopFaultWorkers(machine)
+  if (isMapped) return
   for (let id = 1; id <= vmas.highest; id++) {
     if (words.load(vmas.at(id) + VmaWord.State) !== VmaState.Live) continue
     addon.wakeRange(machine.pageTable.uffdOf(id), vmas.addressOf(id), vmas.pagesOf(id) * Page.Size)

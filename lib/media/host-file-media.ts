@@ -203,6 +203,45 @@ export class HostFileMedia implements Media {
     return this.addon.writeFile(this.#cacheFd(inode), this.#media(inode) + offset, length, offset)
   }
 
+  fillPages(inode: number, pgoff: number, count: number): Errno {
+    const end = pgoff + count
+    let filled = 0
+    for (let first = pgoff; first < end; first += RESIDENCY_PAGES) {
+      const pages = Math.min(RESIDENCY_PAGES, end - first)
+      const resident = this.addon.residentPages(
+        this.#cache(inode) + first * Page.Size,
+        pages * Page.Size,
+        this.#residency,
+      )
+      if (resident < 0) return resident
+      for (let page = 0; page < pages; page++) {
+        const from = page
+        while (page < pages && this.#residency[page] === 0) page++
+        const error = this.#fillRun(inode, first + from, first + page)
+        if (error < 0) return error
+        filled += error
+      }
+    }
+    return filled
+  }
+
+  /** What media has as data of pages that the cache has not. Return: how many, or -errno. */
+  #fillRun(inode: number, first: number, end: number): Errno {
+    const limit = Math.min(end * Page.Size, this.inodes.sizeOf(inode))
+    let filled = 0
+    for (let at = first * Page.Size; at < limit;) {
+      // To read a hole of the host through a mapping may have it make pages first (tmpfs).
+      if (this.addon.fileExtents(this.#mediaFd(inode), at, limit, this.#pair) === 0) break
+      const from = Math.floor((this.#pair[0] as number) / Page.Size) * Page.Size
+      const to = Math.min(limit, Math.ceil((this.#pair[1] as number) / Page.Size) * Page.Size)
+      const written = this.addon.writeFile(this.#cacheFd(inode), this.#media(inode) + from, to - from, from)
+      if (written !== to - from) return written < 0 && written !== -ErrorNumber.EFAULT ? written : -ErrorNumber.EIO
+      filled += Math.ceil((to - from) / Page.Size)
+      at = to
+    }
+    return filled
+  }
+
   zeroCache(inode: number, offset: number, length: number): Errno {
     for (let at = offset; at < offset + length;) {
       const step = Math.min(offset + length - at, Page.Size - (at % Page.Size))

@@ -17,9 +17,11 @@ const BYTES_MAX = 16 * 2 ** 20
 export const BLOCKS_DIRECTORY = '.faultline/blocks'
 /** Which blocks have memory errors: host-file-bad-blocks.ts. */
 export const BAD_BLOCKS_DIRECTORY = '.faultline/badblocks'
+/** Which files mappings map themselves right now: fs/zero-copy.ts. */
+export const MAPPED_DIRECTORY = '.faultline/mapped'
 
 /** Where notes are, beneath the pool. */
-export const NOTE_DIRECTORIES = [BLOCKS_DIRECTORY, BAD_BLOCKS_DIRECTORY] as const
+export const NOTE_DIRECTORIES = [BLOCKS_DIRECTORY, BAD_BLOCKS_DIRECTORY, MAPPED_DIRECTORY] as const
 
 /** A path to what an open directory holds: it means that directory, whatever becomes of its name. */
 export function pathOf(directory: number, name: string): string {

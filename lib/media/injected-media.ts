@@ -63,6 +63,12 @@ export class InjectedMedia implements Media {
     return this.inner.fillPage(inode, pgoff, fromMedia)
   }
 
+  fillPages(inode: number, pgoff: number, count: number): Errno {
+    if (this.inner.isCached(inode, pgoff * Page.Size, count * Page.Size)) return 0
+    const error = this.injector.fail(Injectable.MediaRead, inode)
+    return error < 0 ? error : this.inner.fillPages(inode, pgoff, count)
+  }
+
   zeroMedia(inode: number, offset: number, length: number): Errno {
     const error = this.injector.fail(Injectable.Punch, inode)
     return error < 0 ? error : this.inner.zeroMedia(inode, offset, length)

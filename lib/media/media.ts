@@ -29,6 +29,11 @@ export interface Media {
   beginRead(inode: number, offset: number, length: number): Errno
   /** Bring one page into the cache unless it is there. Context: the entry of the page is locked. */
   fillPage(inode: number, pgoff: number, fromMedia: boolean): Errno
+  /**
+   * Bring pages with blocks into the cache where they are not there.
+   * Context: nobody else fills or writes the cache of these pages. Return: how many were brought in, or -errno.
+   */
+  fillPages(inode: number, pgoff: number, count: number): Errno
   /** Zero bytes of pages in the cache; others are left alone. */
   zeroCache(inode: number, offset: number, length: number): Errno
   /** Zero bytes on media, allocating nothing. */

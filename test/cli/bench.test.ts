@@ -28,11 +28,12 @@ const YARDSTICKS: readonly [name: string, settings: string[], rows: number, text
   ['tree', ['entries=8', 'order=random'], 12, /next-tagged/],
   ['crash', ['lines=4', 'size=64', 'time=1'], 9, /64 KiB/],
   ['mount', ['size=4', 'cpus=one'], 4, /read a cold file/],
+  ['copies', ['pages=1024'], 10, /mount that copies/],
 ]
 
 /** The sides nothing is compared with, and the engine that has none. */
 function isCompared({ side, engine }: Setting): boolean {
-  return side !== 'c' && side !== 'copy' && side !== 'host' && engine !== 'guided'
+  return side !== 'c' && side !== 'copy' && side !== 'host' && side !== 'copied' && engine !== 'guided'
 }
 
 describe('cli bench', function () {

@@ -5,7 +5,7 @@ import { type DaxFile, type DaxMapping, type FaultName, type MountOptions, type 
 import { machineOf } from '../../lib/fs/pmem.js'
 import { InodeWord } from '../../lib/mm/inode.js'
 import { ThreadWord } from '../../lib/sync/threads.js'
-import { temporaryDirectory } from '../support/temp.js'
+import { temporaryDirectory, tmpfsDirectory } from '../support/temp.js'
 
 export const PAGE = 4096
 const COUNTED_MS = 10_000
@@ -15,7 +15,7 @@ export class Pool {
   pmem: Pmem
 
   constructor(options: MountOptions = {}) {
-    this.path = temporaryDirectory()
+    this.path = options.zeroCopy === true ? tmpfsDirectory() : temporaryDirectory()
     this.pmem = mount(this.path, { capacity: '16MiB', ...options })
   }
 

@@ -69,6 +69,38 @@ function fullAtClose(): void {
   report({ close, kept: kept.every((byte) => byte === 7) })
 }
 
+/** Where media is mapped there is no later: the access that has no page is the one that fails. */
+function fullZeroCopy(): void {
+  const place = tmpfs('4m')
+  const pool = join(place, 'pool')
+  const options = { domain: 'eadr', zeroCopy: true, watchdog: 0 } as const
+  let pmem = mount(pool, options)
+  const file = pmem.open('a.pm', { create: true, size: 16 * MIB })
+  const map = file.mmap()
+  let stored = 0
+  const fill = (): { code: string; message: string } =>
+    outcomeOf(() => {
+      for (; stored < 4096; stored++) map.tryWrite(stored * PAGE, Buffer.alloc(PAGE, 1 + (stored % 250)))
+    })
+  const store = fill()
+  const atFirst = stored
+  const load = outcomeOf(() => map.tryRead(4095 * PAGE, 1))
+  const sync = outcomeOf(() => {
+    file.sync()
+  })
+  const seen = map.tryRead((atFirst - 1) * PAGE, 1)[0] === 1 + ((atFirst - 1) % 250)
+  resize(place, 'size=64m')
+  const afterwards = fill()
+  pmem.verify()
+  pmem.close()
+  pmem = mount(pool, options)
+  const bytes = new Uint8Array(pmem.open('a.pm').mmap().buffer)
+  let wrong = 0
+  for (let page = 0; page < 4096; page++) if (bytes[page * PAGE + 4095] !== 1 + (page % 250)) wrong++
+  pmem.close()
+  report({ store, load, sync, seen, atFirst, afterwards, wrong })
+}
+
 function readOnly(): void {
   const place = tmpfs('4m')
   const pool = join(place, 'pool')
@@ -205,6 +237,7 @@ function noMemory(): void {
 const scenarios: Record<string, () => void | Promise<void>> = {
   full,
   'full-at-close': fullAtClose,
+  'full-zero-copy': fullZeroCopy,
   'read-only': readOnly,
   'no-descriptors': noDescriptors,
   'no-threads': noThreads,

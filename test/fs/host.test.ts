@@ -55,6 +55,19 @@ describe('a host that misbehaves', function () {
       expect({ seen, afterwards: afterwards.code, wrong }).to.deep.equal({ seen: 1, afterwards: 'ok', wrong: 0 })
     })
 
+    it('full where media is mapped itself: the access is SIGBUS, and nothing that was stored is lost', () => {
+      const { store, load, sync, seen, atFirst, afterwards, wrong } = run<
+        Record<'store' | 'load' | 'sync' | 'afterwards', Outcome> & { seen: boolean; atFirst: number; wrong: number }
+      >('full-zero-copy', NAMESPACE)
+      expect({ store: store.code, load: load.code, sync: sync.code }).to.deep.equal({
+        store: 'EIO',
+        load: 'EIO',
+        sync: 'ENOSPC',
+      })
+      expect(atFirst).to.be.within(900, 1024)
+      expect({ seen, afterwards: afterwards.code, wrong }).to.deep.equal({ seen: true, afterwards: 'ok', wrong: 0 })
+    })
+
     it('full when the pool is closed: close is ENOSPC with the file, what was acknowledged is kept', () => {
       const { close, kept } = run<{ close: Outcome; kept: boolean }>('full-at-close', NAMESPACE)
       expect(close.message).to.match(/^ENOSPC: .*close 'a\.pm'/)

@@ -55,7 +55,7 @@ const MOUNT_OPTIONS = [
   { capacity: 0, faultWorkers: 0, durability: 'disk', maxThreads: 1, maxFiles: 0, maxMappings: -1, maxTreeNodes: 0.5 },
   { capacity: '12 parsecs', maxExtents: 0, maxPendingLines: 0, treeNodeBits: 7, waitBuckets: 3, faultWorkers: 65 },
   { stores: 'all', storeLogSize: 0, domain: 'cpu', faultAround: 3, dirtyTracking: 'never' },
-  { stores: true, storeLogSize: '1 mile', domain: 1n },
+  { stores: true, storeLogSize: '1 mile', domain: 1n, zeroCopy: 1n },
   { capacity: true, faultWorkers: '2'.split(''), durability: 7n, inject: 7n, waitBuckets: null },
 ].map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)))
 
@@ -223,7 +223,10 @@ const FILE: Case[] = [
 ]
 
 const MAPPING: Case[] = [
-  ...['msync', 'flush', 'persist', 'deepSync'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),
+  ...['msync', 'flush', 'persist', 'deepSync', 'prefetch'].flatMap((call) => [
+    ...wrongOffsets(call),
+    ...wrongLengths(call),
+  ]),
   ['msync', [1], RangeError, /offset must be a multiple of the page size \(4096\) but received 1/],
   ...wrongOptions('msync', [0, PAGE], [{ mode: 'later' }, { mode: true }]),
   ...['munmap', 'mincore', 'mlock', 'munlock'].flatMap((call) => [...wrongOffsets(call), ...wrongLengths(call)]),

@@ -68,6 +68,7 @@ const mountOptions = options({
   stores: oneOf('diff', 'diff', 'traced'),
   storeLogSize: oneOf(4096, '1MiB'),
   domain: oneOf('adr', 'eadr'),
+  zeroCopy: bool,
   maxTraceRecords: oneOf(1, 64),
   inject: options({ faultHandlerThrowsAt: oneOf(0, 1, 20) }),
 })
@@ -274,6 +275,7 @@ export const MAPPING: Surface = {
     codes: ['EINVAL', 'EACCES', 'EFAULT', 'ENOMEM', 'EPERM'],
     weight: 8,
   },
+  'DaxMapping.prefetch': { args: part },
   'DaxMapping.mincore': { args: part, codes: ['ENOMEM'] },
   'DaxMapping.mlock': { args: part, codes: ['ENOMEM'] },
   'DaxMapping.munlock': { args: part, codes: ['ENOMEM'] },

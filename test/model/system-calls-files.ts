@@ -239,7 +239,7 @@ export function crash(world: World, it: Of<'crash'>): void {
   for (const file of world.files) {
     const survivors = world.contents(file)
     expect(survivors.length, 'size after the crash').to.equal(file.size)
-    const wrong = file.crash(survivors, it.survive === 'all')
+    const wrong = world.isZeroCopy ? file.crashMapped(survivors) : file.crash(survivors, it.survive === 'all')
     const name = file.name ?? '(unlinked)'
     if (wrong >= 0) expect.fail(`file ${name}: the line at ${wrong} survived as nothing it may have been`)
     for (const mapping of world.mappingsOf(file)) mapping.dropCopiesFrom(0)

@@ -140,6 +140,13 @@ export class ReferenceFile {
     return -1
   }
 
+  /** The same where media is what was stored to: all of it survives, what lies past EOF in the last page too. */
+  crashMapped(survivors: Uint8Array): number {
+    const lost = survivors.findIndex((byte, at) => byte !== this.read(at, at + 1)[0])
+    this.#settle(() => true)
+    return lost
+  }
+
   /** The file is these bytes, all of them durable. */
   adopt(bytes: Uint8Array): void {
     this.#pages.clear()

@@ -81,6 +81,10 @@ export class World {
     return this.setting.options.flavour === 'ext4'
   }
 
+  get isZeroCopy(): boolean {
+    return this.setting.options.zeroCopy === true
+  }
+
   named(name: string): ReferenceFile | undefined {
     return this.files.find((file) => file.name === name)
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { hasAsyncTracking } from '../../lib/fs/async-tracking.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { seedFor } from '../support/seed.js'
-import { temporaryDirectory } from '../support/temp.js'
+import { temporaryDirectory, tmpfsDirectory } from '../support/temp.js'
 import * as files from './system-calls-files.js'
 import * as memory from './system-calls-memory.js'
 import { type Kind, type Operation, describeOperation, operations } from './system-calls-operations.js'
@@ -41,6 +41,13 @@ const SETTINGS: readonly Setting[] = (['ext4', 'xfs'] as const).flatMap((flavour
   ...(flavour === 'ext4' && hasAsyncTracking() ? [SMALL, 5 * MEBIBYTE] : []).map((span) => ({
     title: `${flavour}, ${span === SMALL ? '4 KiB' : '2 MiB'}, asynchronous dirty tracking`,
     options: { flavour, dirtyTracking: 'async' as const, hugePages: span !== SMALL, capacity: '128MiB' },
+    span,
+    tight: false,
+  })),
+  // Nor on whether media and cache are two.
+  ...(flavour === 'ext4' ? [SMALL, 5 * MEBIBYTE] : [SMALL]).map((span) => ({
+    title: `${flavour}, ${span === SMALL ? '4 KiB' : '2 MiB'}, media mapped itself`,
+    options: { flavour, domain: 'eadr' as const, zeroCopy: true, hugePages: span !== SMALL, capacity: '128MiB' },
     span,
     tight: false,
   })),
@@ -113,9 +120,11 @@ class Runner {
   #world: World | undefined
   #shrinkUntil = Infinity
   #mounts = 0
-  readonly #directory = temporaryDirectory('model')
+  readonly #directory: string
 
-  constructor(readonly setting: Setting) {}
+  constructor(readonly setting: Setting) {
+    this.#directory = setting.options.zeroCopy === true ? tmpfsDirectory('model') : temporaryDirectory('model')
+  }
 
   /** After a failure this is called for smaller sequences; when time is up, none of them fails any more. */
   run(sequence: readonly Operation[]): void {

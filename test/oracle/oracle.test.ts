@@ -5,6 +5,7 @@ import type { OperationRecord } from '../../lib/replay/record.js'
 import { runScenarios } from '../../lib/replay/runner.js'
 import { type Scenario, parseScenarios } from '../../lib/replay/scenario.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
+import { tmpfsDirectory } from '../support/temp.js'
 import { type Kernel, type Level, type LooseRecord, judge, readKernels, readScenarioText } from './compare.js'
 
 /** A replay takes about ten seconds; a loaded machine has it take longer. */
@@ -70,6 +71,29 @@ describe('oracle', function () {
     expect([found({ flt: [7, 0] }, 1), found({ flt: [7, 0] }, 2)]).to.deep.equal([0, 1])
     expect([found({ ev: ['x'] }, 2), found({ ev: ['x'] }, 3)]).to.deep.equal([0, 1])
     expect(judge('hole_write', records.slice(0, last), kernels.slice(0, 1), 1).differences).to.have.lengthOf(1)
+  })
+
+  /** The same where mappings map media itself, which has one more thing to get wrong: what is a hole. */
+  describe('media mapped itself', () => {
+    const before_ = { ...process.env }
+    let replayed: Map<string, OperationRecord[]>
+
+    before(async () => {
+      process.env['FAULTLINE_ZERO_COPY'] = '1'
+      process.env['TMPDIR'] = tmpfsDirectory('oracle')
+      try {
+        replayed = await replayAll(scenarios, 'ext4')
+      } finally {
+        process.env = before_
+      }
+    })
+
+    for (const level of LEVELS) {
+      it(`agrees with ext4-dax at level ${level}`, () => {
+        const own = kernels.filter(({ name }) => name.startsWith('ext4'))
+        expectAgreement(replayed, own, level, FLOORS.ext4[level])
+      })
+    }
   })
 
   for (const flavour of ['ext4', 'xfs'] as const) {

@@ -116,6 +116,16 @@ export class MemoryMedia implements Media {
     return 0
   }
 
+  fillPages(inode: number, pgoff: number, count: number): Errno {
+    let filled = 0
+    for (let page = pgoff; page < pgoff + count; page++) {
+      if (this.isCached(inode, page * Page.Size, Page.Size)) continue
+      this.fillPage(inode, page, true)
+      filled++
+    }
+    return filled
+  }
+
   zeroCache(inode: number, offset: number, length: number): Errno {
     this.trace.note(`zero-cache ${inode}:${offset}+${length}`)
     if (length === 0 || !this.isCached(inode, offset, length)) return 0

@@ -2,7 +2,7 @@
  * Temporary pool directories, removed after the test that asked for them, or after the run when asked for outside a
  * test. They are made in FAULTLINE_TEST_DIR, or else where the system keeps temporary files.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -13,7 +13,20 @@ let testRuns = false
 
 /** Return: the absolute path of a new empty directory. */
 export function temporaryDirectory(label = 'pool'): string {
-  const path = mkdtempSync(join(root, `faultline-${label}-`))
+  return makeDirectory(root, label)
+}
+
+const TMPFS = 0x01021994
+
+/** The same on tmpfs. Errors: Error when this machine has none where temporary files may be. */
+export function tmpfsDirectory(label = 'pool'): string {
+  const place = [root, '/dev/shm'].find((path) => statfsSync(path).type === TMPFS)
+  if (place === undefined) throw new Error(`neither ${root} nor /dev/shm is on tmpfs`)
+  return makeDirectory(place, label)
+}
+
+function makeDirectory(place: string, label: string): string {
+  const path = mkdtempSync(join(place, `faultline-${label}-`))
   ;(testRuns ? ofTest : ofRun).push(path)
   return path
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -29,6 +29,19 @@ describe('host files', () => {
     const data = new Uint8Array(length).fill(1)
     expect(addon.writeFile(file, addon.addressOf(data), length, offset)).to.equal(length)
   }
+
+  it('duplicates a descriptor: the same file, closed for itself and by exec', () => {
+    const copy = addon.duplicateFd(file)
+    expect(copy).to.not.equal(file)
+    write(0, 10)
+    expect(addon.fileStatus(copy)).to.deep.equal(addon.fileStatus(file))
+    expect(
+      parseInt(/flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${copy}`, 'utf8'))?.[1] ?? '', 8) & 0o2000000,
+    ).to.be.above(0)
+    addon.closeFd(copy)
+    expect(codeOf(() => addon.duplicateFd(copy))).to.equal('EBADF')
+    expect(addon.fileStatus(file).size).to.equal(10)
+  })
 
   function extents(from: number, to: number, pairs = 8): number[] {
     const out = new Float64Array(2 * pairs)
