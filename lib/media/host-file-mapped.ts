@@ -63,17 +63,8 @@ export class MappedMedia implements Media {
     return 0
   }
 
-  /** A page that was swapped out is not resident, and there all the same. */
   isCached(inode: number, offset: number, length: number): boolean {
-    if (this.host.isCached(inode, offset, length)) return true
-    const end = Math.ceil((offset + length) / Page.Size) * Page.Size
-    for (let at = offset - (offset % Page.Size); at < end;) {
-      const found = this.addon.fileExtents(this.#fd(inode), at, end, this.#pair)
-      if (found === 0 || (this.#pair[0] as number) > at) return false
-      // EOF ends the last page.
-      at = Math.ceil((this.#pair[1] as number) / Page.Size) * Page.Size
-    }
-    return true
+    return this.host.isCached(inode, offset, length)
   }
 
   /** A look at it is enough: where there was no page there is one of zeroes afterwards. */

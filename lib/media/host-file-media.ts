@@ -208,12 +208,8 @@ export class HostFileMedia implements Media {
     let filled = 0
     for (let first = pgoff; first < end; first += RESIDENCY_PAGES) {
       const pages = Math.min(RESIDENCY_PAGES, end - first)
-      const resident = this.addon.residentPages(
-        this.#cache(inode) + first * Page.Size,
-        pages * Page.Size,
-        this.#residency,
-      )
-      if (resident < 0) return resident
+      const cached = this.#cachedPages(inode, first * Page.Size, pages)
+      if (cached < 0) return cached
       for (let page = 0; page < pages; page++) {
         const from = page
         while (page < pages && this.#residency[page] === 0) page++

@@ -7,7 +7,7 @@ import type { BenchResult } from '../../lib/bench/run-bench.js'
 import type { Setting } from '../../lib/bench/sweep.js'
 import { LOCKING_NAMES } from '../../lib/config.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
-import { temporaryDirectory } from '../support/temp.js'
+import { temporaryDirectory, tmpfsDirectory } from '../support/temp.js'
 import { runCli } from './run-cli.js'
 
 const CASES = ['disjoint', 'overlap', 'truncate', 'punch', 'slow', 'slow-same']
@@ -64,7 +64,8 @@ describe('cli bench', function () {
       requireUserfaultfd(this)
       const svg = join(temporaryDirectory(), 'chart.svg')
       const args = ['bench', name, ...settings, '--rounds', '1', '--json', '--svg', svg]
-      const { status, stdout, stderr } = runCli(args)
+      const env = name === 'copies' ? { FAULTLINE_BENCH_DIR: tmpfsDirectory('bench') } : {}
+      const { status, stdout, stderr } = runCli(args, { env })
       expect(status, stderr).to.equal(0)
       const { results, environment } = JSON.parse(stdout) as BenchResult
       expect(environment).to.have.property('pinned')

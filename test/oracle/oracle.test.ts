@@ -75,16 +75,19 @@ describe('oracle', function () {
 
   /** The same where mappings map media itself, which has one more thing to get wrong: what is a hole. */
   describe('media mapped itself', () => {
-    const before_ = { ...process.env }
     let replayed: Map<string, OperationRecord[]>
 
     before(async () => {
-      process.env['FAULTLINE_ZERO_COPY'] = '1'
-      process.env['TMPDIR'] = tmpfsDirectory('oracle')
+      const own = { FAULTLINE_ZERO_COPY: '1', TMPDIR: tmpfsDirectory('oracle') }
+      const before = Object.keys(own).map((name) => [name, process.env[name]] as const)
+      Object.assign(process.env, own)
       try {
         replayed = await replayAll(scenarios, 'ext4')
       } finally {
-        process.env = before_
+        for (const [name, value] of before) {
+          if (value === undefined) Reflect.deleteProperty(process.env, name)
+          else process.env[name] = value
+        }
       }
     })
 

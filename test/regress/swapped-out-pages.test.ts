@@ -32,6 +32,7 @@ describe('regress: pages that the host has swapped out', () => {
           expect([before[9 * PAGE], before[9 * PAGE + 5]]).to.deep.equal([1, 77])
           file.fallocate({ mode: 'punch', offset: 3 * PAGE + 100, length: PAGE })
           expect([3, 4].map((page) => view[page * PAGE + 5])).to.deep.equal([77, 0])
+          file.mmap().prefetch()
           if (domain === 'adr') file.sync()
           pool.pmem.crash()
         } finally {

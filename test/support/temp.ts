@@ -2,7 +2,8 @@
  * Temporary pool directories, removed after the test that asked for them, or after the run when asked for outside a
  * test. They are made in FAULTLINE_TEST_DIR, or else where the system keeps temporary files.
  */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -17,12 +18,30 @@ export function temporaryDirectory(label = 'pool'): string {
 }
 
 const TMPFS = 0x01021994
+const TMPFS_BYTES = 64 * 2 ** 20
+let mounted: string | undefined
 
-/** The same on tmpfs. Errors: Error when this machine has none where temporary files may be. */
+/** The same on tmpfs, mounted for the run where this machine has none. Errors: Error when that cannot be done. */
 export function tmpfsDirectory(label = 'pool'): string {
-  const place = [root, '/dev/shm'].find((path) => statfsSync(path).type === TMPFS)
-  if (place === undefined) throw new Error(`neither ${root} nor /dev/shm is on tmpfs`)
-  return makeDirectory(place, label)
+  return makeDirectory(mounted ?? [root, '/dev/shm', '/run', '/tmp'].find(isTmpfs) ?? mountTmpfs(), label)
+}
+
+function isTmpfs(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    const { type, bavail, bsize } = statfsSync(path)
+    return type === TMPFS && bavail * bsize >= TMPFS_BYTES
+  } catch {
+    return false
+  }
+}
+
+function mountTmpfs(): string {
+  const path = mkdtempSync(join(root, 'faultline-tmpfs-'))
+  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', path], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`no tmpfs with room here, and none can be mounted: ${stderr}`)
+  mounted = path
+  return path
 }
 
 function makeDirectory(place: string, label: string): string {
@@ -45,4 +64,7 @@ afterEach(() => {
 })
 after(() => {
   removeAll(ofRun)
+  if (mounted === undefined) return
+  spawnSync('umount', ['--lazy', mounted])
+  rmSync(mounted, { recursive: true, force: true })
 })

@@ -22,7 +22,7 @@ const PAUSE_MS = 0.2
 
 /** Context: a process that does nothing else. */
 export function measureCopies(setting: Setting, { directory, seed }: MeasureContext): Measurement {
-  const folder = statfsSync(directory).type === TMPFS ? directory : mkdtempSync('/dev/shm/faultline-bench-')
+  const folder = statfsSync(directory).type === TMPFS ? directory : folderOnTmpfs()
   try {
     return measureIn(folder, setting, seed)
   } finally {
@@ -96,4 +96,15 @@ function storeTurns(mapping: DaxMapping, op: CopiesOp, pages: number): { nanosec
 
 function pause(): void {
   new AtomicWords(new SharedArrayBuffer(4)).wait(0, 0, PAUSE_MS)
+}
+
+function folderOnTmpfs(): string {
+  try {
+    return mkdtempSync('/dev/shm/faultline-bench-')
+  } catch (error) {
+    const { message } = error as Error
+    throw new Error(`no tmpfs to measure on: set FAULTLINE_BENCH_DIR to a directory on one (${message})`, {
+      cause: error,
+    })
+  }
 }
