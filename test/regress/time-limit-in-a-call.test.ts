@@ -10,8 +10,10 @@ import { runFixture } from '../fs/run-fixture.js'
 import { requireUserfaultfd } from '../support/require-uffd.js'
 import { temporaryDirectory } from '../support/temp.js'
 
-/** 16 images, two of which recovery never comes back from. */
-const EXPLORED = { images: 16, bad: 2, said: ['time limit: recovery did not end within 60 ms'] }
+/** 16 images, some of which recovery never comes back from. */
+function explored(bad: number): Record<string, unknown> {
+  return { images: 16, bad, said: ['time limit: recovery did not end within 1000 ms'] }
+}
 
 describe('regress: a time limit', function () {
   this.timeout(120_000)
@@ -26,31 +28,20 @@ describe('regress: a time limit', function () {
     return Object.assign({}, ...reports) as Record<string, unknown>
   }
 
-  for (const call of [
-    'nothing',
-    'fence',
-    'crash',
-    'verify',
-    'sync',
-    'read',
-    'truncate',
-    'names',
-    'mappings',
-    'mount',
-  ]) {
-    it(`on a recovery that calls for ever (${call}) leaves the other images alone`, () => {
-      expect(run(call)).to.deep.equal(EXPLORED)
+  for (const calls of ['nothing fence crash verify sync', 'read truncate names mappings mount']) {
+    it(`on recoveries that call for ever (${calls}) leaves the other images alone`, () => {
+      expect(run(calls)).to.deep.equal(explored(5))
     })
   }
 
   it('that ends a call which takes longer still costs the mount, and the next image has another', () => {
-    expect(run('asleep')).to.deep.equal(EXPLORED)
+    expect(run('asleep')).to.deep.equal(explored(2))
   })
 
   it('that ends a call to a mount of the program kills that mount, with the reason', () => {
-    const { after, close, byte, said, ...explored } = run('own-mount')
+    const { after, close, byte, said, ...rest } = run('own-mount')
     const [next, first] = said as [string, string]
-    expect({ ...explored, said: [first] }).to.deep.equal(EXPLORED)
+    expect({ ...rest, said: [first] }).to.deep.equal(explored(2))
     expect(next).to.match(/^recovery: EIO: the mount is dead/)
     expect({ close, byte }).to.deep.equal({ close: { code: 'ok', message: '' }, byte: 7 })
     const { code, message } = after as { code: string; message: string }
@@ -60,6 +51,6 @@ describe('regress: a time limit', function () {
 
   it('on the workload gives back the lock of all traced stores', () => {
     const { workload, stored } = run('workload')
-    expect({ workload, stored }).to.deep.equal({ workload: 'did not end within 60 ms', stored: true })
+    expect({ workload, stored }).to.deep.equal({ workload: 'did not end within 1000 ms', stored: true })
   })
 })
