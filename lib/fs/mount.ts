@@ -52,8 +52,7 @@ export function mount(path: string, options?: MountOptions): Pmem {
       addon.signalEvent(stop)
       addon.closeFd(stop)
     }
-    if (asyncUffd >= 0) addon.closeFd(asyncUffd)
-    if (uffd >= 0) addon.closeFd(uffd)
+    for (const fd of [asyncUffd, uffd]) if (fd >= 0) addon.closeFd(fd)
     closeStoreTrace(addon, log)
     addon.closeFd(pool.lock)
     addon.closeFd(pool.directory)
