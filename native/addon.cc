@@ -116,6 +116,7 @@ constexpr Function kFunctions[] = {
     FUNCTION(storeBytes),
     FUNCTION(holdStores),
     FUNCTION(releaseStores),
+    FUNCTION(dropStores),
     FUNCTION(openStoreLog),
     FUNCTION(closeStoreLog),
     FUNCTION(setStoreRecording),

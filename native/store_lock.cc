@@ -79,4 +79,12 @@ napi_value releaseStores(napi_env env, napi_callback_info) {
   return undefined(env);
 }
 
+napi_value dropStores(napi_env env, napi_callback_info) {
+  if (depth > 0) {
+    depth = 1;
+    unlockStores();
+  }
+  return undefined(env);
+}
+
 }  // namespace faultline

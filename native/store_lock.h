@@ -34,5 +34,7 @@ int32_t currentThread();
 
 napi_value holdStores(napi_env env, napi_callback_info info);
 napi_value releaseStores(napi_env env, napi_callback_info info);
+/** Release it however often this thread holds it: what held it was ended and will not. */
+napi_value dropStores(napi_env env, napi_callback_info info);
 
 }  // namespace faultline

@@ -296,6 +296,8 @@ export interface Addon {
   /** While it is held no traced store of another thread is made, in the whole process. Nests. Context: may sleep. */
   holdStores(): void
   releaseStores(): void
+  /** releaseStores as often as the calling thread holds it, which may be never. */
+  dropStores(): void
 
   // store_log.cc; a log is an address, its records start STORE_LOG_HEADER behind it
   openStoreLog(capacity: number): number

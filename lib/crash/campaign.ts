@@ -1,8 +1,8 @@
 /**
  * A campaign: explore what was recorded within limits, then make of the failures something a person can act on.
  *
- * Looks run in batches under a time limit (guard.ts). One that has to be stopped is a failure of that image, and the
- * exploration goes on with the next.
+ * Looks run in batches under a time limit (guard.ts), or each function of the user's under its own. One that has to be
+ * stopped is a failure of that image, and the exploration goes on with the next.
  */
 import { AtomicOracle, statesOfOperations } from './atomic-oracle.js'
 import { engineOf } from './engines/index.js'
@@ -12,7 +12,7 @@ import type { ResolvedOptions } from './explore-options.js'
 import { findMistakes } from './findings.js'
 import { BATCH_MS, TimeLimitError, settleWithin, withTimeLimit, withoutExit } from './guard.js'
 import { Journal } from './journal.js'
-import type { Judge, Oracle } from './judge.js'
+import type { Judge, Oracle, Recovered } from './judge.js'
 import { describeFailure, loggedOperations } from './describe.js'
 import { type Failure, REPORT_FORMAT, type Report } from './report.js'
 import { StateReplay } from './replay-state.js'
@@ -58,7 +58,7 @@ export async function runCampaign(subject: Subject, options: CampaignOptions): P
       maxBad: options.maxBad,
       ...(journal === undefined ? {} : journalHooks(journal)),
     })
-    const stopped = await work(exploration, options, started)
+    const stopped = await work(exploration, options, judge.limitsItself === true, started)
     journal?.close()
     options.onShrink?.()
     for (const line of timeline.lines) judge.put(line, 0)
@@ -94,7 +94,11 @@ function journalHooks(journal: Journal) {
 }
 
 async function atomicJudge({ log, base, judge }: Subject, { domain, timeLimit }: ResolvedOptions): Promise<Judge> {
-  const limited: Judge = { ...boundJudge(judge), recover: () => withTimeLimit(timeLimit, () => judge.recover()) }
+  const recover = (): Recovered | Promise<Recovered> => {
+    const recovering = withTimeLimit(timeLimit, () => judge.recover())
+    return recovering instanceof Promise ? settleWithin(timeLimit, recovering) : recovering
+  }
+  const limited: Judge = { ...boundJudge(judge), recover }
   try {
     return new AtomicOracle(judge, await statesOfOperations(log, base, domain, limited))
   } catch (error) {
@@ -115,13 +119,14 @@ function boundJudge(judge: Judge): Judge {
 async function work(
   exploration: Exploration,
   { timeLimit, seconds, onProgress }: ResolvedOptions,
+  limitsItself: boolean,
   started: number,
 ): Promise<Report['stopped']> {
   const end = started + seconds * 1000
   let told = started
   for (;;) {
     const deadline = Math.min(performance.now() + BATCH_MS, end)
-    const limit = timeLimit === 0 ? 0 : Math.max(timeLimit, STALL_MS) + BATCH_MS
+    const limit = timeLimit === 0 || limitsItself ? 0 : Math.max(timeLimit, STALL_MS) + BATCH_MS
     try {
       const status = withTimeLimit(limit, () => exploration.run(deadline))
       if (status === 'done') return undefined

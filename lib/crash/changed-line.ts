@@ -31,6 +31,9 @@ export interface Atom {
   certain: boolean
 }
 
+/** Of a line with more variants than this, a content is looked up by hash. */
+const SCANNED_MAX = 16
+
 /** How a choice comes about. */
 export interface Choice {
   readonly variant: number
@@ -62,6 +65,9 @@ export class ChangedLine {
   #contents = new Int32Array(4 * LINE_WORDS)
   #names = new Int32Array(4 * NAME_WORDS)
   #variants = 1
+  /** Variants by a hash of their content, as far as they were numbered: a line with few is scanned. */
+  readonly #byHash = new Map<number, number[]>()
+  #numbered = 0
 
   /** start: the content when recording began. number: of the line in its file. */
   constructor(
@@ -138,12 +144,34 @@ export class ChangedLine {
   settle(): void {
     if (!this.#stale) return
     this.#stale = false
+    if (!this.pending.some((atom) => atom.nonTemporal)) {
+      this.choices = this.#prefixes()
+      return
+    }
     const found = new Map<number, Choice>()
     const ordinary = this.pending.filter((atom) => !atom.nonTemporal).length
     const certain = this.pending.filter((atom) => !atom.nonTemporal && atom.certain).length
     for (let prefix = certain; prefix <= ordinary; prefix++) this.#branch(prefix, found)
     // A content that comes about in several ways is the one that has most atoms: of the rest nothing is missing.
     this.choices = [...found.values()]
+  }
+
+  /** The choices of a line without NT atoms, of which it may have very many: one step for each. */
+  #prefixes(): Choice[] {
+    const { pending } = this
+    const words = this.#wordsOf(this.floor)
+    const longest = new Map<number, number>()
+    let prefix = 0
+    while (prefix < pending.length && (pending[prefix] as Atom).certain) apply(words, pending[prefix++] as Atom)
+    for (; ; prefix++) {
+      const isFull = longest.size === CHOICES_MAX
+      const variant = isFull ? this.#knownVariant(words) : this.#variantOf(words)
+      if (!isFull || longest.has(variant)) longest.set(variant, prefix)
+      else this.truncated = true
+      if (prefix === pending.length) break
+      apply(words, pending[prefix] as Atom)
+    }
+    return [...longest].map(([variant, length]) => new PrefixChoice(variant, length, pending.length))
   }
 
   /** The choice that has exactly the atoms up to and including operation `op`; the floor for a line without choices. */
@@ -186,14 +214,33 @@ export class ChangedLine {
 
   /** Return: the number of this content, a new one when it was never seen. */
   #variantOf(words: Int32Array): number {
-    const contents = this.#contents
-    for (let variant = this.#variants - 1; variant >= 0; variant--) {
-      const at = variant * LINE_WORDS
-      let i = 0
-      while (i < LINE_WORDS && contents[at + i] === words[i]) i++
-      if (i === LINE_WORDS) return variant
+    const known = this.#knownVariant(words)
+    return known >= 0 ? known : this.#addVariant(words)
+  }
+
+  /** Return: the number of this content, -1 when it was never seen. */
+  #knownVariant(words: Int32Array): number {
+    if (this.#variants <= SCANNED_MAX) {
+      for (let variant = this.#variants - 1; variant >= 0; variant--) if (this.#is(variant, words)) return variant
+      return -1
     }
-    return this.#addVariant(words)
+    while (this.#numbered < this.#variants) this.#number(this.#numbered++)
+    for (const variant of this.#byHash.get(hashOf(words, 0)) ?? []) if (this.#is(variant, words)) return variant
+    return -1
+  }
+
+  #is(variant: number, words: Int32Array): boolean {
+    const at = variant * LINE_WORDS
+    let i = 0
+    while (i < LINE_WORDS && this.#contents[at + i] === words[i]) i++
+    return i === LINE_WORDS
+  }
+
+  #number(variant: number): void {
+    const hash = hashOf(this.#contents, variant * LINE_WORDS)
+    const same = this.#byHash.get(hash)
+    if (same === undefined) this.#byHash.set(hash, [variant])
+    else same.push(variant)
   }
 
   #addVariant(words: Int32Array): number {
@@ -212,6 +259,26 @@ export class ChangedLine {
     assert(this.seenAt.length === this.#variants, 'a variant has a moment', { variant })
     return variant
   }
+}
+
+/** A choice that has the first atoms and no others. What it has is worked out when somebody asks. */
+class PrefixChoice implements Choice {
+  constructor(
+    readonly variant: number,
+    private readonly length: number,
+    private readonly pending: number,
+  ) {}
+
+  get kept(): boolean[] {
+    return Array.from({ length: this.pending }, (_, i) => i < this.length)
+  }
+}
+
+function hashOf(words: Int32Array, from: number): number {
+  let hash = 0
+  for (let i = from; i < from + LINE_WORDS; i++)
+    hash = Math.imul(hash ^ (words[i] as number), 0x5bd1e995) ^ (hash >>> 15)
+  return hash
 }
 
 function double(from: Int32Array): Int32Array<ArrayBuffer> {

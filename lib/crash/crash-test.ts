@@ -1,5 +1,5 @@
 /** What a test of power failures is made of: the contract of `explore`, of the chai plugin and of `faultline crash`. */
-import { requireFunction } from '../args.js'
+import { requireFunction, wrongType } from '../args.js'
 import type { Expectation } from './judge.js'
 
 /**
@@ -36,7 +36,8 @@ export interface CrashTest<Pool, State = unknown> {
 export type CheckResult = boolean | string | undefined | void
 
 /** Errors: TypeError for a test whose functions are none. */
-export function requireCrashTest(test: object): void {
+export function requireCrashTest(test: unknown): void {
+  if (typeof test !== 'object' || test === null) throw wrongType('test', 'an object', test)
   const given = test as Record<string, unknown>
   requireFunction('workload', given['workload'])
   for (const name of ['setup', 'recover', 'check', 'usable']) {

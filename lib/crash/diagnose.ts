@@ -86,8 +86,8 @@ function pendingOf(replay: StateReplay, { choices }: ShrunkState): { lost: numbe
   const lost = new Set<number>()
   const kept = new Set<number>()
   for (const [i, line] of replay.lines.entries()) {
-    const choice = line.choices[choices[i] as number]
-    for (const [k, atom] of line.pending.entries()) (choice?.kept[k] === true ? kept : lost).add(atom.op)
+    const has = line.choices[choices[i] as number]?.kept
+    for (const [k, atom] of line.pending.entries()) (has?.[k] === true ? kept : lost).add(atom.op)
   }
   const inOrder = (ops: Set<number>): number[] => [...ops].sort((a, b) => a - b)
   return { lost: inOrder(lost), kept: inOrder(kept) }

@@ -69,6 +69,8 @@ export type RunStatus = 'done' | 'paused' | 'states' | 'bad images' | Promise<vo
 
 /** Failures kept in full: the smallest ones. */
 const FAILURES_KEPT = 64
+/** Operations between two moments that are replayed in one go: a time limit may be on it. */
+const FAR = 10_000
 
 export class Exploration {
   readonly counts: Counts = { moments: 0, states: 0, images: 0, bad: 0, looks: 0, semantic: 0 }
@@ -112,7 +114,9 @@ export class Exploration {
       if (this.counts.states >= (this.#options.maxStates ?? Infinity)) return 'states'
       if (this.counts.bad >= (this.#options.maxBad ?? Infinity)) return 'bad images'
       if (performance.now() > deadline) return 'paused'
-      if (!this.#nextState()) return 'done'
+      const next = this.#nextState(deadline === Infinity ? Infinity : FAR)
+      if (next === 'far') return 'paused'
+      if (!next) return 'done'
       const waiting = this.#visit()
       if (waiting !== undefined) return waiting
     }
@@ -127,12 +131,14 @@ export class Exploration {
     this.#outcome(image, { complaint, inRecovery: true })
   }
 
-  #nextState(): boolean {
+  /** Return: is there one? 'far': more than so many operations lie before the moment it belongs to. */
+  #nextState(far: number): boolean | 'far' {
     while (this.#states === undefined || this.#states.next().done === true) {
       const before = this.#moment
       if (before !== undefined) {
         for (const line of before.lines) for (const { variant } of line.choices) line.seenAt[variant] = before.number
       }
+      if (!this.#timeline.approach(far)) return 'far'
       const moment = this.#timeline.next()
       if (moment === undefined) return false
       this.#enter(moment)
@@ -310,9 +316,9 @@ export class Exploration {
     let lost = 0
     let kept = 0
     const variants = moment.lines.map((line) => {
-      const choice = line.choices.find(({ variant }) => variant === line.chosen)
+      const has = line.choices.find(({ variant }) => variant === line.chosen)?.kept
       for (const [i, atom] of line.pending.entries()) {
-        if (choice?.kept[i] === true) kept += atom.certain ? 0 : 1
+        if (has?.[i] === true) kept += atom.certain ? 0 : 1
         else lost++
       }
       return [line.index, line.chosen] as const

@@ -30,7 +30,10 @@ export interface ExploreOptions {
   seconds?: number
   /** Stop when so many images are bad: more of them tell nothing new. Default 1000; Infinity: go on. */
   maxBad?: number
-  /** Milliseconds that the workload, and each recovery with its checks, may take. Default 5000; 0: no limit. */
+  /**
+   * Milliseconds that the workload, and each recovery with its checks, may take; on a mounted pool, each function of
+   * the test. What does not call us is ended a quarter of a second later. Default 5000; 0: no limit.
+   */
   timeLimit?: number
   /** 'i/n' with i in 1 … n: of the images, every n-th. Reports of all n shards are merged by mergeReports. */
   shard?: string

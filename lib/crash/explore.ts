@@ -1,7 +1,7 @@
 /** The entry: a test of power failures, run and explored in this process. */
 import { requireOneOf } from '../args.js'
 import { runCampaign } from './campaign.js'
-import type { CrashTest } from './crash-test.js'
+import { type CrashTest, requireCrashTest } from './crash-test.js'
 import { type ExploreOptions, type ResolvedOptions, resolveExploreOptions } from './explore-options.js'
 import { withoutExit } from './guard.js'
 import type { Pmem } from '../fs/pmem.js'
@@ -45,6 +45,7 @@ export async function exploreAny(test: CrashTest<never>, options?: ExploreOption
 
 /** Record a run of the form the test says it has. */
 export async function recordAny(test: CrashTest<never>, options: ResolvedOptions): Promise<Subject> {
+  requireCrashTest(test)
   const form = requireOneOf('form', test.form ?? 'bare', ['bare', 'live'])
   if (form === 'bare') return recordRegion(test as unknown as CrashTest<Region>, options)
   return recordLive(test as unknown as CrashTest<Pmem>, options)

@@ -2,13 +2,20 @@
  * Running a user's code without being taken down by it, as far as one process can: a time limit for code that never
  * returns, and process.exit as an error. What crashes the process itself needs a process of its own (isolate.ts).
  *
- * The limit is that of node:vm, which stops JavaScript wherever it is. It is set for a batch of looks, since each use
- * of it starts a thread: a batch ends by itself after `BATCH_MS`, so one that has to be stopped is in a look that has
- * taken at least `timeLimit`.
+ * The limit is that of node:vm, which ends JavaScript wherever it is, in the middle of one of our own calls too:
+ * fs/time-limit.ts says how that is kept from happening, and what becomes of a mount when it does.
+ *
+ * Each use starts a thread, 50 µs. So for regions it is set for a batch of looks: a batch ends by itself after
+ * `BATCH_MS`, so one that has to be stopped is in a look that has taken at least `timeLimit`. A look at a mounted pool
+ * takes longer than that anyway, and has calls around the user's code that nothing may end: there each function of the
+ * user's has its own.
  */
 import { createContext, Script } from 'node:vm'
+import { closeDoor, loseCutCalls, openDoor } from '../fs/time-limit.js'
 
 export const BATCH_MS = 50
+/** What a call that has begun in time may take longer. */
+const GRACE_MS = 250
 
 export class ExitError extends Error {
   override readonly name = 'ExitError'
@@ -22,15 +29,23 @@ const script = new Script('run()', { filename: 'faultline-guard' })
 export function withTimeLimit<Result>(ms: number, work: () => Result): Result {
   if (ms === 0) return work()
   const outer = call
+  const outerLimit = closeDoor(performance.now() + ms)
   call = work
   try {
-    return script.runInContext(context, { timeout: ms }) as Result
+    return script.runInContext(context, { timeout: ms + GRACE_MS }) as Result
   } catch (error) {
     if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    loseCutCalls()
     throw new TimeLimitError(ms)
   } finally {
+    openDoor(outerLimit)
     call = outer
   }
+}
+
+/** The same, where no limit holds yet: what a promise leads to runs outside that of the batch which began it. */
+export function underTimeLimit<Result>(ms: number, work: () => Result): Result {
+  return call === undefined ? withTimeLimit(ms, work) : work()
 }
 
 export class TimeLimitError extends Error {

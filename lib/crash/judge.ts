@@ -26,6 +26,8 @@ export interface Complaint {
 }
 
 export interface Judge {
+  /** It sets the time limits on the user's functions by itself. */
+  readonly limitsItself?: boolean
   /** A line of the image becomes this variant. */
   put(line: ChangedLine, variant: number): void
   /** Recover from the image as it is now, and leave it as it was. */

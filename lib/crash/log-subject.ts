@@ -20,6 +20,7 @@ export function logSubject(
   const test = { ...checker, workload: () => undefined } as unknown as CrashTest<Region>
   const judge = new RegionJudge(test, memory, {
     idempotent: checker.idempotent ?? checker.recover !== undefined,
+    timeLimit: options.timeLimit,
     domain: options.domain,
     watchReads: options.engine === 'guided',
   })

@@ -5,16 +5,17 @@
  * Recovery is watched as the program was: its own stores make a log, and crash states of that log are explored in turn
  * (once: not those of the recovery from these). Recovering from each must find what recovery without a crash found.
  */
-import { errorText } from './error-text.js'
 import type { ChangedLine } from './changed-line.js'
-import type { CheckResult, CrashTest } from './crash-test.js'
+import type { CrashTest } from './crash-test.js'
 import { deviating } from './engines/deviating.js'
 import { Exploration } from './exploration.js'
-import type { Complaint, Expectation, Judge, Oracle, Recovered } from './judge.js'
+import type { Complaint, Expectation, Judge, Recovered } from './judge.js'
 import { LINE_WORDS } from './line-hash.js'
 import { Region } from './region.js'
 import { stateKey } from './state-key.js'
 import { type BaseImage, Timeline, type Domain } from './timeline.js'
+import { Turns } from './turns.js'
+import { complaintOf, recoveredBy } from './user-calls.js'
 import { watchedImage } from './watched-image.js'
 import { Page } from '../constants.js'
 
@@ -25,6 +26,7 @@ const LARGE = 1 << 24
 
 export interface RegionJudgeOptions {
   readonly idempotent: boolean
+  readonly timeLimit: number
   readonly domain: Domain
   /** Tell which lines are loaded, for the guided engine. */
   readonly watchReads: boolean
@@ -62,11 +64,15 @@ export class RegionJudge<State> implements Judge {
   readonly forgetReads?: () => void
   readonly #test: CrashTest<Region, State>
   readonly #memory: RegionMemory
-  readonly #region: Region
+  #region: Region
   /** For recoveries of what a recovery left. */
-  readonly #nestedRegion: Region
+  #nestedRegion: Region
+  /** Of a look that has begun and not ended, whatever became of it. */
+  #isEntered = false
   readonly #options: RegionJudgeOptions
   readonly #image: Buffer
+  readonly #turns = new Turns()
+  readonly #onLoad: ((offset: number, length: number) => void) | undefined
 
   constructor(test: CrashTest<Region, State>, memory: RegionMemory, options: RegionJudgeOptions) {
     this.#test = test
@@ -81,6 +87,7 @@ export class RegionJudge<State> implements Judge {
       for (let line = Math.floor(offset / Page.LineSize); line * Page.LineSize < offset + length; line++) read.add(line)
     }
     this.#image = watchedImage(memory.bytes, onLoad)
+    this.#onLoad = onLoad
     this.#region.watchLoads(onLoad, this.#image)
     this.wasRead = (line) => read.has(line.number)
     this.forgetReads = () => read.clear()
@@ -91,51 +98,59 @@ export class RegionJudge<State> implements Judge {
   }
 
   recover(): Recovered | Promise<Recovered> {
+    this.#turns.end()
     if (this.#test.recover === undefined) return { ok: true, state: this.#image }
-    // Left over when a time limit stopped the one before.
-    this.#region.rewind()
-    this.#nestedRegion.rewind()
-    const recovered = this.#recoverIn(this.#region)
-    return recovered instanceof Promise
-      ? recovered.then((result) => this.#afterRecovery(result))
-      : this.#afterRecovery(recovered)
+    if (this.#isEntered) this.#abandon()
+    this.#isEntered = true
+    return this.#turns.then(this.#recoverIn(this.#region), (result) => this.#afterRecovery(result))
   }
 
   check(state: unknown, expectation: Expectation): Complaint | undefined | Promise<Complaint | undefined> {
-    return complaintOf('invariant', () => this.#test.check?.(state as State, expectation))
+    return complaintOf('invariant', this.#options.timeLimit, () => this.#test.check?.(state as State, expectation))
+  }
+
+  /** A time limit stopped the look before; what it was about may go on all the same, and must find nothing. */
+  #abandon(): void {
+    for (const region of [this.#region, this.#nestedRegion]) {
+      region.rewind()
+      region.end()
+    }
+    this.#region = new Region(this.#memory.bytes)
+    this.#nestedRegion = new Region(this.#memory.bytes)
+    if (this.#onLoad !== undefined) this.#region.watchLoads(this.#onLoad, this.#image)
   }
 
   #recoverIn(region: Region): Recovered | Promise<Recovered> {
-    try {
-      const state: unknown = this.#test.recover?.(region)
-      if (state instanceof Promise) return state.then(succeeded, failedRecovery)
-      return succeeded(state)
-    } catch (error) {
-      return failedRecovery(error)
-    }
+    return recoveredBy(this.#options.timeLimit, () => this.#test.recover?.(region))
   }
 
   #afterRecovery(result: Recovered): Recovered | Promise<Recovered> {
     if (!result.ok) return this.#done(result)
     const nested = this.#options.idempotent && this.#region.isChanged ? this.#crashRecovery(result) : undefined
-    if (nested instanceof Promise) return nested.then((complaint) => this.#done(failed(complaint) ?? result))
-    if (nested !== undefined) return this.#done({ ok: false, ...nested })
-    if (this.#test.usable === undefined) return this.#done(result)
+    return this.#turns.then(nested, (complaint) => this.#use(result, failed(complaint)))
+  }
+
+  #use(result: Recovered & { ok: true }, broken: Recovered | undefined): Recovered | Promise<Recovered> {
+    if (broken !== undefined || this.#test.usable === undefined) return this.#done(broken ?? result)
     // What the nested exploration took back has to be there again.
-    if (this.#options.idempotent) this.#recoverAgain()
-    const complaint = complaintOf('usable', () => this.#test.usable?.(this.#region, result.state as State))
-    if (complaint instanceof Promise) return complaint.then((found) => this.#done(failed(found) ?? result))
-    return this.#done(failed(complaint) ?? result)
+    const again = this.#options.idempotent ? this.#recoverAgain() : undefined
+    return this.#turns.then(again, () => {
+      const complaint = complaintOf('usable', this.#options.timeLimit, () =>
+        this.#test.usable?.(this.#region, result.state as State),
+      )
+      return this.#turns.then(complaint, (found) => this.#done(failed(found) ?? result))
+    })
   }
 
   #done(result: Recovered): Recovered {
     this.#region.rewind()
+    this.#isEntered = false
     return result
   }
 
-  #recoverAgain(): void {
+  #recoverAgain(): Recovered | Promise<Recovered> {
     this.#region.rewind()
-    void this.#recoverIn(this.#region)
+    return this.#recoverIn(this.#region)
   }
 
   /** Explore crashes of the recovery that the region's log tells of. Leaves memory as it was before that recovery. */
@@ -143,11 +158,12 @@ export class RegionJudge<State> implements Judge {
     this.#region.rewindMemory()
     const timeline = new Timeline(this.#region.log, this.#memory, this.#options.domain)
     const expected = stateKey(first.state)
+    const isStill = this.#turns.now()
     const judge: Judge = {
       put: (line, variant) => this.#memory.put(line, variant),
       recover: () => {
         const result = this.#recoverIn(this.#nestedRegion)
-        if (result instanceof Promise) return result.finally(() => this.#nestedRegion.rewind())
+        if (result instanceof Promise) return result.finally(() => isStill() && this.#nestedRegion.rewind())
         this.#nestedRegion.rewind()
         return result
       },
@@ -165,38 +181,12 @@ export class RegionJudge<State> implements Judge {
     }
     const go = (): Complaint | undefined | Promise<Complaint | undefined> => {
       const status = exploration.run(Infinity)
-      return status instanceof Promise ? status.then(go) : end()
+      return status instanceof Promise ? status.then(() => (isStill() ? go() : undefined)) : end()
     }
     return go()
   }
 }
 
-function succeeded(state: unknown): Recovered {
-  return { ok: true, state, key: stateKey(state) }
-}
-
-function failedRecovery(error: unknown): Recovered {
-  return { ok: false, oracle: 'recovery', message: errorText(error) }
-}
-
 function failed(complaint: Complaint | undefined): Recovered | undefined {
   return complaint === undefined ? undefined : { ok: false, ...complaint }
-}
-
-/** Return: what a check finds wrong; a promise when it is one. */
-export function complaintOf(
-  oracle: Oracle,
-  check: () => CheckResult | Promise<CheckResult>,
-): Complaint | undefined | Promise<Complaint | undefined> {
-  const say = (result: CheckResult): Complaint | undefined => {
-    if (result === false) return { oracle, message: oracle === 'usable' ? 'usable() said no' : 'check() said no' }
-    return typeof result === 'string' ? { oracle, message: result } : undefined
-  }
-  const blame = (error: unknown): Complaint => ({ oracle, message: errorText(error) })
-  try {
-    const result = check()
-    return result instanceof Promise ? result.then(say, blame) : say(result)
-  } catch (error) {
-    return blame(error)
-  }
 }

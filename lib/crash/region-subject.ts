@@ -24,6 +24,7 @@ export async function recordRegion<State>(test: CrashTest<Region, State>, option
   workload ??= log.count === 0 ? 'stored nothing, so there is nothing to lose' : undefined
   const judge = new RegionJudge(test, memory, {
     idempotent: oracleIsOn('idempotent', test.idempotent, test.recover !== undefined),
+    timeLimit: options.timeLimit,
     domain: options.domain,
     watchReads: options.engine === 'guided',
   })

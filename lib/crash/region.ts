@@ -33,8 +33,8 @@ export interface RegionOptions {
 
 export class Region {
   readonly log: StoreLog
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
+  #bytes: Uint8Array
+  #view: DataView
   readonly #locations: boolean
   readonly #undo: UndoLines
   #thread = 1
@@ -180,6 +180,12 @@ export class Region {
     this.#undo.rewind()
     this.log.clear()
     this.#thread = 1
+  }
+
+  /** @internal Whoever still has the region, after its time was up, has an empty one. */
+  end(): void {
+    this.#bytes = this.#shown = new Uint8Array(0)
+    this.#view = new DataView(this.#bytes.buffer)
   }
 
   /** @internal Memory as it was; the log stays. */

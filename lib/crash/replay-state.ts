@@ -48,10 +48,11 @@ export class StateReplay {
   /** Recover from the image as it is, and check, each within `timeLimit` ms. Return: what is wrong. */
   async look(timeLimit: number): Promise<Complaint | undefined> {
     try {
-      const recovering = withTimeLimit(timeLimit, () => this.#judge.recover())
+      const limit = this.#judge.limitsItself === true ? 0 : timeLimit
+      const recovering = withTimeLimit(limit, () => this.#judge.recover())
       const recovered = recovering instanceof Promise ? await settleWithin(timeLimit, recovering) : recovering
       if (!recovered.ok) return recovered
-      const checking = withTimeLimit(timeLimit, () => this.#judge.check(recovered.state, this.expectation))
+      const checking = withTimeLimit(limit, () => this.#judge.check(recovered.state, this.expectation))
       return checking instanceof Promise ? await settleWithin(timeLimit, checking) : checking
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error

@@ -11,6 +11,8 @@
  *
  * What is said is checked: TypeError, RangeError for numbers and words that are none.
  *
+ * A program that runs into its time limit may be ended in the middle of telling: an operation counts when it is whole.
+ *
  * A traced mount tells a sync as a flush and a fence of a thread with a negative number, that of the file.
  */
 import { requireInteger, requireRange, wrongType } from '../args.js'
@@ -77,8 +79,9 @@ export class StoreLog implements StoreSink {
     for (let from = 0; from < bytes.length;) {
       const length = Math.min(bytes.length - from, Page.LineSize - ((offset + from) % Page.LineSize))
       this.#keepBytes(length)
-      this.#add(kind, thread, file, offset + from, length, this.#bytesUsed, location)
-      for (let i = 0; i < length; i++) this.#bytes[this.#bytesUsed + i] = bytes[from + i] as number
+      const at = this.#bytesUsed
+      for (let i = 0; i < length; i++) this.#bytes[at + i] = bytes[from + i] as number
+      this.#add(kind, thread, file, offset + from, length, at, location)
       this.#bytesUsed += length
       from += length
     }
@@ -218,7 +221,7 @@ export class StoreLog implements StoreSink {
     requireRange('offset', offset, 0, Number.MAX_SAFE_INTEGER)
     requireRange('length', length, 0, Number.MAX_SAFE_INTEGER - offset)
     requireInteger('location', location)
-    const op = this.#count++
+    const op = this.#count
     if (op === this.#kinds.length) this.#grow()
     this.#kinds[op] = kind
     this.#threads[op] = thread
@@ -229,6 +232,7 @@ export class StoreLog implements StoreSink {
     // What is done for a file is done by whoever spoke last.
     this.#labels[op] = thread < 0 ? this.#lastLabel : (this.#threadLabels.get(thread) ?? 0)
     this.#locations[op] = location
+    this.#count++
   }
 
   #word(text: string): number {
@@ -244,7 +248,6 @@ export class StoreLog implements StoreSink {
 
   #grow(): void {
     const capacity = this.#kinds.length * 2
-    this.#kinds = extend(this.#kinds, new Uint8Array(capacity))
     this.#threads = extend(this.#threads, new Int32Array(capacity))
     this.#files = extend(this.#files, new Int32Array(capacity))
     this.#offsets = extend(this.#offsets, new Float64Array(capacity))
@@ -252,6 +255,8 @@ export class StoreLog implements StoreSink {
     this.#data = extend(this.#data, new Int32Array(capacity))
     this.#labels = extend(this.#labels, new Int32Array(capacity))
     this.#locations = extend(this.#locations, new Int32Array(capacity))
+    // The last: its length says whether there is room.
+    this.#kinds = extend(this.#kinds, new Uint8Array(capacity))
   }
 
   #keepBytes(length: number): void {

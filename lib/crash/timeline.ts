@@ -73,14 +73,23 @@ export class Timeline {
     return this.#lines
   }
 
-  /** Return: the next moment, or undefined after the one at the end. */
-  next(): Moment | undefined {
-    const log = this.#log
-    while (this.#op < log.count) {
-      if (this.#stopsBefore(this.#op) && this.#changed) return this.#moment()
+  /** Go at most so many operations towards the next moment. Return: is it reached? */
+  approach(most: number): boolean {
+    for (let left = most; !this.#isAtMoment(); left--) {
+      if (left === 0) return false
       this.#apply(this.#op++)
     }
+    return true
+  }
+
+  /** Return: the next moment, or undefined after the one at the end. */
+  next(): Moment | undefined {
+    this.approach(Infinity)
     return this.#changed ? this.#moment() : undefined
+  }
+
+  #isAtMoment(): boolean {
+    return this.#op === this.#log.count || (this.#changed && this.#stopsBefore(this.#op))
   }
 
   #moment(): Moment {

@@ -1,4 +1,8 @@
-/** Lines of a region as they were before somebody stored to them: put them back, and nothing has happened. */
+/**
+ * Lines of a region as they were before somebody stored to them: put them back, and nothing has happened.
+ *
+ * A time limit may end whoever stores here between any two steps: a line is known only when it is saved.
+ */
 import { Page } from '../constants.js'
 
 export class UndoLines {
@@ -21,8 +25,7 @@ export class UndoLines {
     const last = Math.floor((offset + length - 1) / Page.LineSize)
     for (let line = Math.floor(offset / Page.LineSize); line <= last; line++) {
       if (this.#known.has(line)) continue
-      this.#known.add(line)
-      const at = this.#numbers.push(line) * Page.LineSize
+      const at = (this.#numbers.length + 1) * Page.LineSize
       if (at > this.#saved.length) {
         const saved = new Uint8Array(this.#saved.length * 2)
         saved.set(this.#saved)
@@ -31,6 +34,8 @@ export class UndoLines {
       const start = line * Page.LineSize
       const end = Math.min(start + Page.LineSize, this.#bytes.length)
       for (let i = start; i < end; i++) this.#saved[at - Page.LineSize + i - start] = this.#bytes[i] as number
+      this.#numbers.push(line)
+      this.#known.add(line)
     }
   }
 
@@ -47,7 +52,7 @@ export class UndoLines {
 
   /** What is now is how it was. */
   forget(): void {
-    this.#numbers = []
     this.#known.clear()
+    this.#numbers = []
   }
 }

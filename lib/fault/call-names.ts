@@ -37,6 +37,8 @@ const NAMES = [
   'pfnAt',
   'deepSync',
   'prefetch',
+  'recordStores',
+  'inject',
 ]
 
 /** What a fault worker does. */

@@ -160,9 +160,11 @@ export class DaxFile implements Disposable {
       throw new PmemError('EACCES', 'mmap', 'the file was opened read-only', this.name)
     }
     const info = { offset, sharing, protection, sync }
-    const mapping = this.#run('mmap', (machine) => this.#map(machine, info, length, populate))
-    this.#owner.mappingMade(mapping)
-    return mapping
+    return this.#run('mmap', (machine) => {
+      const mapping = this.#map(machine, info, length, populate)
+      this.#owner.mappingMade(mapping)
+      return mapping
+    })
   }
 
   /**
@@ -259,9 +261,9 @@ export class DaxFile implements Disposable {
   /** Persists nothing: see sync(). Mappings stay. Calling it again does nothing. */
   close(): void {
     if (!this.#open) return
-    this.#open = false
-    this.#owner.fileClosed(this)
     this.#owner.calls.give('close', (machine) => {
+      this.#open = false
+      this.#owner.fileClosed(this)
       putInode(machine, this.#inode)
     })
   }

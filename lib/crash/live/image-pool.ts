@@ -4,15 +4,28 @@
  * Media is the host's files, so an image is put there by writing the lines that change; then the machine loses power,
  * which makes it forget what it had of the files, and the image is what it finds. What a recovery made durable is found
  * by the pages it touched, and those are taken from the base again. So an image costs what changes and what recovery
- * touches, not what the pool holds.
+ * touches, not what the pool holds. Only where a recovery took the mount with it, all is made anew.
  */
-import { closeSync, ftruncateSync, fstatSync, openSync, readSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  fstatSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { isDead } from '../../fault/machine.js'
 import { Page } from '../../constants.js'
 import { attach, mount } from '../../fs/mount.js'
 import { type Pmem, machineOf } from '../../fs/pmem.js'
 import type { ChangedLine } from '../changed-line.js'
 import { LINE_WORDS } from '../line-hash.js'
+import { copyPool, filesIn } from './copy-pool.js'
 import { touchedPages } from './touched-pages.js'
 
 interface ImageFile {
@@ -23,8 +36,9 @@ interface ImageFile {
 }
 
 export class ImagePool {
-  readonly #pmem: Pmem
+  readonly #base: string
   readonly #root: string
+  #pmem: Pmem
   readonly #files = new Map<string, ImageFile>()
   /** Lines that are not as in the base, by file and page. */
   readonly #lines = new Map<string, Map<number, Set<ChangedLine>>>()
@@ -33,21 +47,12 @@ export class ImagePool {
   readonly #page = new Uint8Array(Page.Size)
   #session: Pmem | undefined
 
-  /** base, root: two directories with the same files; nameOf: the file that a number of the log stands for. */
+  /** base: a folder of files; root: where the pool is to be; nameOf: the file that a number of the log stands for. */
   constructor(base: string, root: string, nameOf: (file: number) => string) {
+    this.#base = base
     this.#root = root
     this.#nameOf = nameOf
-    for (const name of filesIn(base)) {
-      const image = openSync(join(root, name), 'r+')
-      const file = { name, base: openSync(join(base, name), 'r'), image, size: fstatSync(image).size }
-      this.#files.set(name, file)
-    }
-    try {
-      this.#pmem = mount(root)
-    } catch (error) {
-      this.#closeFiles()
-      throw error
-    }
+    this.#pmem = this.#boot()
   }
 
   /** A line of the image is now another variant. */
@@ -79,6 +84,10 @@ export class ImagePool {
 
   /** What was done to the pool is undone. */
   leave(): void {
+    if (isDead(machineOf(this.#pmem).words) || !this.#hasNames()) {
+      this.#bootAgain()
+      return
+    }
     const touched = touchedPages(machineOf(this.#pmem))
     this.#session?.close()
     this.#session = undefined
@@ -99,10 +108,36 @@ export class ImagePool {
   close(): void {
     this.#session?.close()
     try {
-      this.#pmem.crash()
+      if (!isDead(machineOf(this.#pmem).words)) this.#pmem.crash()
       this.#pmem.close()
     } finally {
       this.#closeFiles()
+    }
+  }
+
+  #boot(): Pmem {
+    copyPool(this.#base, this.#root)
+    try {
+      for (const name of filesIn(this.#base)) {
+        const image = openSync(join(this.#root, name), 'r+')
+        const file = { name, base: openSync(join(this.#base, name), 'r'), image, size: fstatSync(image).size }
+        this.#files.set(name, file)
+      }
+      return mount(this.#root)
+    } catch (error) {
+      this.#closeFiles()
+      throw error
+    }
+  }
+
+  /** Recovery has taken the mount, or files, with it: all is made anew, and the image is what it was. */
+  #bootAgain(): void {
+    this.close()
+    this.#session = undefined
+    rmSync(this.#root, { recursive: true })
+    this.#pmem = this.#boot()
+    for (const pages of this.#lines.values()) {
+      for (const lines of pages.values()) for (const line of lines) this.#written.add(line)
     }
   }
 
@@ -111,6 +146,7 @@ export class ImagePool {
       closeSync(base)
       closeSync(image)
     }
+    this.#files.clear()
   }
 
   #fileOf(number: number): ImageFile {
@@ -140,7 +176,15 @@ export class ImagePool {
     writeSync(image, this.#page, 0, length, offset)
   }
 
-  /** Files that recovery made are removed, files that it resized or renamed or removed are there again. */
+  /** Are the files of the image there, under their names? */
+  #hasNames(): boolean {
+    return [...this.#files.values()].every(({ name, image }) => {
+      const path = join(this.#root, name)
+      return existsSync(path) && statSync(path).ino === fstatSync(image).ino
+    })
+  }
+
+  /** Files that recovery made are removed, files that it resized have their size again. */
   #restoreNames(): void {
     for (const name of filesIn(this.#root)) {
       if (!this.#files.has(name)) unlinkSync(join(this.#root, name))
@@ -153,11 +197,4 @@ export class ImagePool {
 
 function bytesOf({ contents, chosen }: ChangedLine): Uint8Array {
   return new Uint8Array(contents.buffer, contents.byteOffset + chosen * LINE_WORDS * 4, Page.LineSize)
-}
-
-/** Names that are files of a pool. */
-export function filesIn(directory: string): string[] {
-  return readdirSync(directory, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
-    .map(({ name }) => name)
 }

@@ -2,22 +2,29 @@
 import type { Pmem } from '../../fs/pmem.js'
 import type { ChangedLine } from '../changed-line.js'
 import type { CrashTest } from '../crash-test.js'
-import { errorText } from '../error-text.js'
 import type { Complaint, Expectation, Judge, Recovered } from '../judge.js'
-import { complaintOf } from '../region-judge.js'
-import { stateKey } from '../state-key.js'
+import { Turns } from '../turns.js'
+import { complaintOf, recoveredBy } from '../user-calls.js'
 import type { ImagePool } from './image-pool.js'
 
+export interface LiveJudgeOptions {
+  readonly idempotent: boolean
+  readonly timeLimit: number
+}
+
 export class LiveJudge<State> implements Judge {
+  /** What is around the user's functions here must not be ended. */
+  readonly limitsItself = true
   readonly #test: CrashTest<Pmem, State>
   readonly #pool: ImagePool
-  readonly #idempotent: boolean
+  readonly #options: LiveJudgeOptions
+  readonly #turns = new Turns()
   #isEntered = false
 
-  constructor(test: CrashTest<Pmem, State>, pool: ImagePool, idempotent: boolean) {
+  constructor(test: CrashTest<Pmem, State>, pool: ImagePool, options: LiveJudgeOptions) {
     this.#test = test
     this.#pool = pool
-    this.#idempotent = idempotent
+    this.#options = options
   }
 
   put(line: ChangedLine, variant: number): void {
@@ -26,51 +33,51 @@ export class LiveJudge<State> implements Judge {
   }
 
   recover(): Recovered | Promise<Recovered> {
-    // A time limit stopped the one before.
-    if (this.#isEntered) this.#pool.leave()
+    this.endTurn()
     this.#isEntered = true
     const first = this.#recoverIn(this.#pool.enter())
-    return first instanceof Promise ? first.then((result) => this.#goOn(result)) : this.#goOn(first)
+    return this.#turns.then(first, (result) => this.#goOn(result))
   }
 
   check(state: unknown, expectation: Expectation): Complaint | undefined | Promise<Complaint | undefined> {
-    return complaintOf('invariant', () => this.#test.check?.(state as State, expectation))
+    return complaintOf('invariant', this.#options.timeLimit, () => this.#test.check?.(state as State, expectation))
+  }
+
+  /** Whatever is still going on in the pool is over. */
+  endTurn(): void {
+    this.#turns.end()
+    if (this.#isEntered) this.#pool.leave()
+    this.#isEntered = false
   }
 
   #recoverIn(pmem: Pmem): Recovered | Promise<Recovered> {
-    const succeeded = (state: unknown): Recovered => ({ ok: true, state, key: stateKey(state) })
-    const failed = (error: unknown): Recovered => ({ ok: false, oracle: 'recovery', message: errorText(error) })
-    try {
-      const state: unknown = this.#test.recover?.(pmem)
-      return state instanceof Promise ? state.then(succeeded, failed) : succeeded(state)
-    } catch (error) {
-      return failed(error)
-    }
+    return recoveredBy(this.#options.timeLimit, () => this.#test.recover?.(pmem))
   }
 
   #goOn(first: Recovered): Recovered | Promise<Recovered> {
-    if (!first.ok || !this.#idempotent) return this.#use(first)
+    if (!first.ok || !this.#options.idempotent) return this.#use(first)
     // Nothing that recovery left unfenced survives.
-    const second = this.#recoverIn(this.#pool.losePower())
-    const compare = (again: Recovered): Recovered | Promise<Recovered> => {
+    return this.#turns.then(this.#recoverIn(this.#pool.losePower()), (again) => {
       if (again.ok && again.key === first.key) return this.#use(again)
       const message = again.ok ? 'recovery after a recovery finds another state' : again.message
-      return this.#done({ ok: false, oracle: 'idempotent', message })
-    }
-    return second instanceof Promise ? second.then(compare) : compare(second)
+      const oracle = !again.ok && again.oracle === 'time limit' ? 'time limit' : 'idempotent'
+      return this.#done({ ok: false, oracle, message })
+    })
   }
 
   #use(result: Recovered): Recovered | Promise<Recovered> {
     if (!result.ok || this.#test.usable === undefined) return this.#done(result)
-    const verdict = complaintOf('usable', () => this.#test.usable?.(this.#pool.session, result.state as State))
-    const end = (complaint: Complaint | undefined): Recovered =>
-      this.#done(complaint === undefined ? result : { ok: false, ...complaint })
-    return verdict instanceof Promise ? verdict.then(end) : end(verdict)
+    const pmem = this.#pool.session
+    const verdict = complaintOf('usable', this.#options.timeLimit, () =>
+      this.#test.usable?.(pmem, result.state as State),
+    )
+    return this.#turns.then(verdict, (complaint) =>
+      this.#done(complaint === undefined ? result : { ok: false, ...complaint }),
+    )
   }
 
   #done(result: Recovered): Recovered {
-    this.#pool.leave()
-    this.#isEntered = false
+    this.endTurn()
     return result
   }
 }

@@ -4,7 +4,6 @@
  * Sizes and names of files are durable when the call that changes them returns, so they are no part of the search:
  * images have the files as they are after the run, with zeroes where a file was not there before it.
  */
-import { execFileSync } from 'node:child_process'
 import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +18,8 @@ import { type ResolvedOptions, oracleIsOn } from '../explore-options.js'
 import { runWorkload } from '../region-subject.js'
 import { StoreLog } from '../store-log.js'
 import type { Subject } from '../subject.js'
-import { ImagePool, filesIn } from './image-pool.js'
+import { copyPool, filesIn } from './copy-pool.js'
+import { ImagePool } from './image-pool.js'
 import { LiveJudge } from './live-judge.js'
 
 /** Errors: those of mount (ENOTSUP where stores cannot be traced); TypeError; what setup throws. */
@@ -45,10 +45,10 @@ export async function recordLive<State>(test: CrashTest<Pmem, State>, options: R
     copyPool(run, base)
     const { log, files, workload } = await record(test, run, options)
     matchFiles(run, base)
-    copyPool(base, images)
     const pool = new ImagePool(base, images, (file) => files[file] ?? '')
-    const judge = new LiveJudge(test, pool, idempotent)
+    const judge = new LiveJudge(test, pool, { idempotent, timeLimit: options.timeLimit })
     const close = (): void => {
+      judge.endTurn()
       pool.close()
       remove()
     }
@@ -98,11 +98,6 @@ function translated(log: StoreLog, nameOf: (location: number) => string): StoreS
     mark: (thread, label) => log.mark(thread, label),
     acknowledged: (thread, id) => log.acknowledged(thread, id),
   }
-}
-
-/** Holes stay holes: a large pool that is mostly empty is copied quickly. */
-function copyPool(from: string, to: string): void {
-  execFileSync('cp', ['-a', '--sparse=always', '--reflink=auto', from, to])
 }
 
 /** Files that the run made or resized have that size in the base too. */
