@@ -19,6 +19,7 @@ import { type TouchRun, type TouchTask, awaitAll, mapOwn, pagesOf, touch, touchM
 
 const FILE = 'faults.pm'
 const COUNTED_SHARE = 0.9
+const COUNTING_MS = 2000
 const SHARES = { p50: 0.5, p99: 0.99, p999: 0.999 }
 /** What each case must turn out to be, or it measures something else. */
 const FAULT_KIND: Readonly<Record<FaultOp, FaultName>> = {
@@ -82,10 +83,10 @@ export async function measureFaults(setting: Setting, { directory, seed }: Measu
   })
   const runs = await touchAll(pmem, tasks)
   const kind = (isHuge ? HUGE_KIND : FAULT_KIND)[op] as FaultName
-  const { count } = pmem.stats().faults[kind]
   const accesses = (threads * perThread) / unit
-  // The last batch of each worker is counted when it comes back for the next.
-  const asAsked = dirtyTracking === 'async' ? count === 0 : count >= accesses * COUNTED_SHARE
+  const expected = dirtyTracking === 'async' ? 0 : accesses * COUNTED_SHARE
+  const count = await countOf(pmem, kind, expected)
+  const asAsked = dirtyTracking === 'async' ? count === 0 : count >= expected
   if (!asAsked) throw new Error(`${count} of ${accesses} accesses were ${kind} faults`)
   const idle = setting['idle'] as number
   const idlePercent = idle > 0 ? await cpuPercentAfter(idle * 1000) : undefined
@@ -94,6 +95,15 @@ export async function measureFaults(setting: Setting, { directory, seed }: Measu
   const hash = runs.reduce((sum, run) => (sum + run.hash) >>> 0, 0)
   const latencies = runs.flatMap((run) => [...run.latencies])
   return measurementOf((elapsed * 1e6) / (pages * threads), hash, latencies, idlePercent)
+}
+
+/** Faults of a kind: a worker counts its last batch when it comes back for the next. */
+async function countOf(pmem: Pmem, kind: FaultName, expected: number): Promise<number> {
+  const end = performance.now() + COUNTING_MS
+  while (pmem.stats().faults[kind].count < expected && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  return pmem.stats().faults[kind].count
 }
 
 /** latencies: ns. */
