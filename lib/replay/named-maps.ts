@@ -6,8 +6,8 @@ import type { TraceNaming } from '../trace/format.js'
 import { ScenarioError } from './scenario.js'
 
 const GIB = 2 ** 30
-/** For places we choose: below those that mmap chooses, far from the heap. */
-const AREA_START = 2 ** 44
+/** For places we choose: below those that mmap chooses, far from the heap, and above the shadow of AddressSanitizer. */
+const AREA_START = 2 ** 44 + 2 ** 33
 const AREA_END = 2 ** 45
 
 /**
