@@ -13,12 +13,18 @@ namespace {
 
 constexpr greg_t kDirectionFlag = 0x400;
 
+/** A program may store anywhere. */
+template <typename T>
+struct [[gnu::packed]] Unaligned {
+  T value;
+};
+
 /** One store instruction where the width has one: who loads meanwhile sees all of it or nothing. */
 template <typename T>
 void storeWhole(uintptr_t address, const uint8_t* bytes) {
   T value;
   memcpy(&value, bytes, sizeof value);
-  *static_cast<volatile T*>(storeView(address)) = value;
+  static_cast<volatile Unaligned<T>*>(storeView(address))->value = value;
 }
 
 void storeThroughView(uintptr_t address, const uint8_t* bytes, size_t length) {

@@ -150,6 +150,17 @@ describe('asynchronous dirty tracking', () => {
     })
   }
 
+  it('K97: beside bad pages stores are found as ever', () => {
+    pool = new Pool({ dirtyTracking: 'async', capacity: PAGES * PAGE, hugePages: false })
+    const file = pool.data(PAGES)
+    const mapping = file.mmap()
+    expect(bytes(mapping)[5 * PAGE]).to.equal(16 + 5)
+    pool.poison(file, 4)
+    bytes(mapping)[5 * PAGE] = 9
+    file.sync()
+    expect(pool.media(5 * PAGE)).to.deep.equal([9])
+  })
+
   it('T7, K42: a load of a hole that came later allocates it; without space that is SIGBUS', () => {
     pool = new Pool({ dirtyTracking: 'async', capacity: PAGES * PAGE, hugePages: false })
     const file = pool.data(PAGES)

@@ -90,6 +90,11 @@ describe('verifyTree', () => {
     const { tree, root, words, pool } = sample()
     words.set(pool.at(2) + NodeWord.Slots + 5, (1 << 4) | 12)
     expect(() => tree.load(root, 5)).to.throw(BugError, 'node pointer in a leaf')
+    expect(() => tree.placeOf(root, 5)).to.throw(BugError, 'node pointer in a leaf')
+    for (const wrong of [-1, 0.5, 2 ** 32]) {
+      expect(() => tree.load(root, wrong)).to.throw(BugError, 'not a page index')
+      expect(() => tree.placeOf(root, wrong)).to.throw(BugError, 'not a page index')
+    }
     expect(() => tree.next(root, 0, 600, new Cursor())).to.throw(BugError, 'node pointer in a leaf')
   })
 
