@@ -103,17 +103,19 @@ describe('a host that misbehaves', function () {
     expect({ leaked: report.leaked, quick: report.quick }).to.deep.equal({ leaked: 0, quick: true })
   })
 
-  it('out of address space: open, mmap and mount are ENOMEM with the mend; less of it works', () => {
-    const report = run<Record<string, Outcome> & { leaked: number; names: string[] }>('no-memory')
-    expect(report['open']?.message).to.match(/^ENOMEM: no \d+ MiB of address space.*smaller maxSize, open 'a\.pm'/)
-    expect(report['mapped']?.message).to.match(/^ENOMEM: no address space left .*mmap 'b\.pm'/)
-    expect(report['second']?.message).to.match(/^ENOMEM: no \d+ MiB of address space for tables: .*, mount/)
-    expect(report['small']).to.deep.equal({ code: 'ok', message: '' })
-    expect({ leaked: report.leaked, names: report.names }, 'of the open that failed').to.deep.equal({
-      leaked: 0,
-      names: [],
+  // AddressSanitizer takes all of it.
+  if (!(process.env['LD_PRELOAD'] ?? '').includes('libasan'))
+    it('out of address space: open, mmap and mount are ENOMEM with the mend; less of it works', () => {
+      const report = run<Record<string, Outcome> & { leaked: number; names: string[] }>('no-memory')
+      expect(report['open']?.message).to.match(/^ENOMEM: no \d+ MiB of address space.*smaller maxSize, open 'a\.pm'/)
+      expect(report['mapped']?.message).to.match(/^ENOMEM: no address space left .*mmap 'b\.pm'/)
+      expect(report['second']?.message).to.match(/^ENOMEM: no \d+ MiB of address space for tables: .*, mount/)
+      expect(report['small']).to.deep.equal({ code: 'ok', message: '' })
+      expect({ leaked: report.leaked, names: report.names }, 'of the open that failed').to.deep.equal({
+        leaked: 0,
+        names: [],
+      })
     })
-  })
 
   it('media that a stranger replaces: who has it open goes on with the old file, the next open has the new one', () => {
     const folder = temporaryDirectory()

@@ -42,7 +42,8 @@ function writable(maps: readonly string[]): string[] {
 function usage(): Record<string, number> {
   const maps = readFileSync('/proc/self/maps', 'utf8').trim().split('\n')
   return {
-    descriptors: readdirSync('/proc/self/fd').length,
+    // A thread that is terminated while it loads a module leaves Node's descriptor of that.
+    descriptors: openDescriptors().filter((path) => !path.endsWith('.js')).length,
     threads: readdirSync('/proc/self/task').length,
     mappings: maps.length,
     // Everything with a name: memfds, media, the userfaultfd, libraries. V8's heap has none, and comes and goes.
