@@ -18,7 +18,7 @@ describe('cycles of mount, map, fault and close', () => {
     // Shared words are collected with their last JS object, and the watchdog lets go of them within a second; a leak
     // would be one for each cycle.
     expect(after['large']).to.be.at.most((before['large'] as number) + Number(CYCLES) / 3)
-    // V8's heap grows and shrinks by pages of its own; a leak of one mapping a cycle would be hundreds.
-    expect(after['mappings']).to.be.at.most((before['mappings'] as number) + 60)
+    // The heaps of V8 and of malloc grow and shrink by pieces of their own; a leak would be a mapping for each cycle.
+    expect(after['mappings']).to.be.at.most((before['mappings'] as number) + Math.max(60, (Number(CYCLES) * 2) / 3))
   })
 })
