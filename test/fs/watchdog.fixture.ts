@@ -10,7 +10,8 @@ import { machineOf } from '../../lib/fs/pmem.js'
 import { InodeWord } from '../../lib/mm/inode.js'
 import { report } from './report.js'
 
-const HELD_MS = 1500
+/** Long enough for a busy machine to start the thread that watches. */
+const HELD_MS = 5000
 const LIMIT_S = 0.3
 const HELD = 1
 
