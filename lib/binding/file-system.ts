@@ -32,3 +32,10 @@ export function sharedFileSystem(type: number): string | undefined {
 export function sharedFileSystemOf(path: string): string | undefined {
   return sharedFileSystem(statfsSync(path).type)
 }
+
+const TMPFS = 0x01021994
+
+/** Is `path` on tmpfs? Errors: of the host. */
+export function isOnTmpfs(path: string): boolean {
+  return statfsSync(path).type === TMPFS
+}

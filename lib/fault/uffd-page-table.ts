@@ -170,11 +170,16 @@ export class UffdPageTable implements PageTable {
   }
 
   #copyRun(vma: number, pgoff: number, length: number, source: PageSource, mode: number): number {
-    const isHole = source === PageSource.Zero || this.#isHostHole(vma, pgoff, length)
-    const from = isHole ? this.zeroes : this.#sourceAddress(vma, pgoff, source, length)
+    const from = this.#sourceOfRun(vma, pgoff, source, length)
     if (from < 0) return from
     const address = this.vmas.addressOfPage(vma, pgoff)
     return failedSource(this.addon.resolveCopy(this.uffdOf(vma), address, from, length, mode))
+  }
+
+  /** At most 2 MiB. Return: as #sourceAddress. */
+  #sourceOfRun(vma: number, pgoff: number, source: PageSource, length: number): number {
+    const isHole = source === PageSource.Zero || this.#isHostHole(vma, pgoff, length)
+    return isHole ? this.zeroes : this.#sourceAddress(vma, pgoff, source, length)
   }
 
   /**
@@ -315,8 +320,9 @@ export class UffdPageTable implements PageTable {
     if (this.#cachedPages(inode, offset, Page.PmdPages) < 0) return
     if (!this.#entries.includes(1)) {
       const length = Math.min(Page.PmdSize, this.inodes.sizeOf(inode) - offset)
-      const from = this.#sourceAddress(vma, pgoff, source, length)
-      if (length <= 0 || from < 0) return
+      if (length <= 0) return
+      const from = this.#sourceOfRun(vma, pgoff, source, length)
+      if (from < 0) return
       this.addon.writeFile(this.inodes.word(inode, InodeWord.CacheFd), from, length, offset)
     }
     this.addon.resolveContinue(this.uffdOf(vma), address, Page.PmdSize, Resolve.Wp)

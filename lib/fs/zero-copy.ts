@@ -7,8 +7,8 @@
  * zeroes there, and not noted as allocated, is a hole again. A written block that holds nothing but zeroes may be among
  * that: it loses the promise of its space, and no byte.
  */
-import { statfsSync } from 'node:fs'
 import type { Addon } from '../binding/addon.js'
+import { isOnTmpfs } from '../binding/file-system.js'
 import type { MountConfig } from '../config.js'
 import { Page } from '../constants.js'
 import { PmemError, checkResult, isErrno } from '../errors.js'
@@ -21,14 +21,12 @@ import { VmaState, VmaWord } from '../mm/vma.js'
 import { mutexLock, mutexUnlock } from '../sync/mutex.js'
 import { type PoolDirectory, flag, forEachDataRange } from './pool-directory.js'
 
-/** statfs(2) type of tmpfs. */
-const TMPFS = 0x01021994
 const CHUNK_PAGES = 256
 
 /** The configuration with option zeroCopy decided. Errors: ENOTSUP with what mends it. */
 export function decideZeroCopy(config: MountConfig, root: string): MountConfig {
   if (config.zeroCopy === false) return config
-  const isPossible = statfsSync(root).type === TMPFS
+  const isPossible = isOnTmpfs(root)
   if (isPossible || config.zeroCopy === 'ifPossible') return { ...config, zeroCopy: isPossible }
   const reason = 'zeroCopy needs a pool on tmpfs, whose files userfaultfd can serve'
   throw new PmemError('ENOTSUP', 'mount', `${reason}; mend: move the pool to /dev/shm, or leave the option out`, root)

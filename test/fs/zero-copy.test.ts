@@ -5,22 +5,13 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-  statfsSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { type DaxFile, type MountOptions, PmemError, type Pmem, mount } from '../../lib/index.js'
+import { isOnTmpfs } from '../../lib/binding/file-system.js'
 import { machineOf } from '../../lib/fs/pmem.js'
 import { Prng } from '../../lib/prng.js'
 import { PAGE, Pool, bytes } from '../fault/pool.js'
@@ -32,7 +23,6 @@ import { runFixture } from './run-fixture.js'
 const ZERO_COPY = { domain: 'eadr', zeroCopy: true } as const
 /** Of the fixture. */
 const SLOTS = 48
-const TMPFS = 0x01021994
 const HUGE = 512 * PAGE
 
 describe('media that is mapped itself', () => {
@@ -378,7 +368,7 @@ describe('media that is mapped itself', () => {
 
     it('where the pool is not on tmpfs, with what mends it', function () {
       const folder = [temporaryDirectory(), fileURLToPath(new URL('.', import.meta.url))].find(
-        (path) => statfsSync(path).type !== TMPFS,
+        (path) => !isOnTmpfs(path),
       )
       if (folder === undefined) return
       const path =

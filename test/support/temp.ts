@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isOnTmpfs } from '../../lib/binding/file-system.js'
 
 const root = process.env['FAULTLINE_TEST_DIR'] ?? tmpdir()
 const ofTest: string[] = []
@@ -17,7 +18,6 @@ export function temporaryDirectory(label = 'pool'): string {
   return makeDirectory(root, label)
 }
 
-const TMPFS = 0x01021994
 const TMPFS_BYTES = 64 * 2 ** 20
 let mounted: string | undefined
 
@@ -29,8 +29,8 @@ export function tmpfsDirectory(label = 'pool'): string {
 function isTmpfs(path: string): boolean {
   try {
     accessSync(path, constants.W_OK)
-    const { type, bavail, bsize } = statfsSync(path)
-    return type === TMPFS && bavail * bsize >= TMPFS_BYTES
+    const { bavail, bsize } = statfsSync(path)
+    return isOnTmpfs(path) && bavail * bsize >= TMPFS_BYTES
   } catch {
     return false
   }

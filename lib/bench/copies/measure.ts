@@ -1,6 +1,7 @@
 /** One measurement of `faultline bench copies`. */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { isOnTmpfs } from '../../binding/file-system.js'
 import { Page } from '../../constants.js'
 import { type DaxMapping, mount } from '../../index.js'
 import type { FaultName } from '../../stats.js'
@@ -12,7 +13,6 @@ import type { Setting } from '../sweep.js'
 import type { CopiesOp } from './copies.js'
 
 const FILE = 'copies.pm'
-const TMPFS = 0x01021994
 const PAGE_WORDS = Page.Size / 4
 /** Of the pages, for compiled code. */
 const WARM_SHARE = 0.5
@@ -22,7 +22,7 @@ const PAUSE_MS = 0.2
 
 /** Context: a process that does nothing else. */
 export function measureCopies(setting: Setting, { directory, seed }: MeasureContext): Measurement {
-  const folder = statfsSync(directory).type === TMPFS ? directory : folderOnTmpfs()
+  const folder = isOnTmpfs(directory) ? directory : folderOnTmpfs()
   try {
     return measureIn(folder, setting, seed)
   } finally {
