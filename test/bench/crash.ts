@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { type Pmem, type Region, exploreLive } from '../../lib/index.js'
+import { addon } from '../../lib/binding/load.js'
 import { runCampaign } from '../../lib/crash/campaign.js'
 import { resolveExploreOptions } from '../../lib/crash/explore-options.js'
 import { recordRegion } from '../../lib/crash/region-subject.js'
@@ -93,7 +94,8 @@ async function sizes(): Promise<{ ratio: number; memory: number }> {
   return { ratio: median(large) / median(small), memory: (process.memoryUsage().rss - before) / 2 ** 20 }
 }
 
-async function live(): Promise<Rate> {
+/** Return: looks a second. */
+async function live(): Promise<number> {
   const test: CrashTest<Pmem, bigint[]> = {
     setup: (pmem) => pmem.open('a.pm', { create: true, size: '64KiB' }).close(),
     workload(pmem) {
@@ -111,10 +113,19 @@ async function live(): Promise<Rate> {
     check: ([flag, ...rest]) => flag === 0n || rest.every((word, i) => word === BigInt(i + 1)),
     idempotent: false,
   }
-  const cpu = process.cpuUsage()
   const { counts, seconds } = await exploreLive(test, { maxBad: 200 })
-  const used = process.cpuUsage(cpu)
-  return { wall: counts.looks / seconds, cpu: (counts.looks / (used.user + used.system)) * 1e6 }
+  return counts.looks / seconds
+}
+
+/** Threads that start meanwhile, those of a mount too, run on that CPU only. */
+async function onOneCpu<Result>(work: () => Promise<Result>): Promise<Result> {
+  const before = addon.getAffinity(0)
+  addon.setAffinity(before.slice(-1), 0)
+  try {
+    return await work()
+  } finally {
+    addon.setAffinity(before, 0)
+  }
 }
 
 async function main(): Promise<void> {
@@ -122,11 +133,12 @@ async function main(): Promise<void> {
   const bare = await rateOf(await exploredBare('64KiB'), seconds)
   const { ratio, memory } = await sizes()
   const mounted = await live()
+  const mountedOnOne = await onOneCpu(live)
   const figures: Figure[] = [
     figure('images checked a second, wall', bare.wall, '1/s', 100_000),
     figure('images checked a second of CPU time', bare.cpu, '1/s', 100_000),
-    figure('images mounted and recovered a second, wall', mounted.wall, '1/s', 500),
-    figure('images mounted and recovered a second of CPU time', mounted.cpu, '1/s', 500),
+    figure('images mounted and recovered a second', mounted, '1/s', 500),
+    figure('the same on one CPU', mountedOnOne, '1/s', 500),
     { name: '1 GiB to 1 MiB, CPU time', value: ratio, unit: 'x', bound: 'at most 1.2', isMet: ratio <= 1.2 },
     { name: 'memory that grew meanwhile', value: memory, unit: 'MiB', bound: 'at most 200', isMet: memory <= 200 },
   ]
