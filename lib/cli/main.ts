@@ -164,9 +164,13 @@ function addBench(program: Command): void {
       .option('--html <file>', 'write a page with chart, table and data there')
       .option('--baseline <file>', 'compare ratios with those of a file that --json made; status 3: some are worse')
       .option('--tolerance <percent>', 'with --baseline: how much a ratio may grow', natural(0, 1000), 15)
-      .action(async (settings: readonly string[], options: BenchOptions) => {
-        const { benchCommand } = await import('./commands/bench.js')
-        status = await benchCommand(bench, parseSweep(bench.parameters, settings), options)
+      .action(async (settings: readonly string[], options: BenchOptions, command: Command) => {
+        const { benchCommand, isMeasurable } = await import('./commands/bench.js')
+        const sweep = parseSweep(bench.parameters, settings)
+        if (!isMeasurable(bench, sweep)) {
+          command.error('error: no combination of these settings is possible: --help says what goes together')
+        }
+        status = await benchCommand(bench, sweep, options)
       })
   }
 }

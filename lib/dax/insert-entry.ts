@@ -51,16 +51,19 @@ export function insertEntry(
     kernel.pageTable.unmapPages(inode, start, pages)
   }
 
+  const isNew = isZero(entry) || isEmpty(entry)
+  assert(isNew || pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', index)
+  // A load of a page that is known changes nothing.
+  if (!isNew && !dirty) return entry
+
   const root = rootOf(kernel, inode)
   lockPages(kernel, inode)
   const place = kernel.held.placeIn(kernel.tree, root, start)
   let now = entry
-  if (isZero(entry) || isEmpty(entry)) {
+  if (isNew) {
     now = lockedEntry(dataEntry(pfn, isPmd(entry)))
     kernel.pfns.associate(pfn, inode, start, pages)
     kernel.tree.replaceAt(root, start, place, now)
-  } else {
-    assert(pfnOf(entry) + (index - start) === pfn, 'the block moved under a locked entry', index)
   }
   if (dirty) kernel.tree.setMarkAt(root, start, place, Mark.Dirty)
   unlockPages(kernel, inode)

@@ -80,11 +80,16 @@ describe('cli bench', function () {
     })
   }
 
-  it('sync: says when no combination of settings is possible', () => {
-    const { status, stderr } = runCli(['bench', 'sync', 'mapping=1', 'pages=257'])
-    expect([status, stderr]).to.deep.equal([1, stderr])
-    expect(stderr).to.include('no combination of these settings is possible')
-  })
+  for (const settings of [
+    ['sync', 'mapping=1', 'pages=257'],
+    ['faults', 'op=read', 'around=16'],
+  ]) {
+    it(`${settings.join(' ')}: says that no combination of these settings is possible`, () => {
+      const { status, stderr } = runCli(['bench', ...settings])
+      expect([status, stderr]).to.deep.equal([2, stderr])
+      expect(stderr).to.match(/^error: no combination of these settings is possible: --help/)
+    })
+  }
 
   it('compares ratios with those of an earlier result: status 3 when some have grown', () => {
     const file = join(temporaryDirectory(), 'baseline.json')

@@ -75,8 +75,20 @@ export const faultsBench: Bench = {
     { name: 'around', help: 'pages that a fault maps: more than 1 only of minor', default: '1', max: 64 },
     { name: 'pattern', help: 'of the faults in the file', default: 'seq', words: ['seq', 'random'] },
     { name: 'threads', help: 'threads that fault', default: '1', max: 16 },
-    { name: 'pages', help: 'measured pages, all threads together', default: '8192', min: 16, max: 1 << 20 },
-    { name: 'warm', help: 'pages before the clock starts', default: '24576', min: 0, max: 1 << 18 },
+    {
+      name: 'pages',
+      help: 'measured pages, all threads together; twice as many if a fault maps several',
+      default: '32768',
+      min: 16,
+      max: 1 << 20,
+    },
+    {
+      name: 'warm',
+      help: 'pages before the clock starts; twice as many if a fault maps several',
+      default: '65536',
+      min: 0,
+      max: 1 << 18,
+    },
     {
       name: 'timed',
       help: 'pages after those, whose faults are timed for the latencies',

@@ -17,8 +17,11 @@ const PAGE_WORDS = Page.Size / 4
 const LINE_WORDS = Page.LineSize / 4
 /** As c_sync. */
 const PAUSE_MS = 0.2
-/** Pages synced before the clock counts, at most: compiled code. */
-const WARM_PAGES = 8000
+/** What is synced before the clock counts, at most: by then V8 has compiled what a sync runs, for pages and for calls. */
+const WARM_PAGES = 300_000
+const WARM_TURNS = 8000
+/** So much of the pages that are measured, for short runs. */
+const WARM_SHARE = 3
 const TURNS_MIN = 11
 const TURNS_MAX = 2000
 
@@ -29,7 +32,7 @@ export async function measureSync(setting: Setting, { directory }: MeasureContex
   const stride = strideOf(setting)
   const total = setting['total'] as number
   const turns = Math.max(TURNS_MIN, Math.min(TURNS_MAX, Math.floor(total / pages)))
-  const warm = Math.ceil(turns / 4) + Math.ceil(Math.min(WARM_PAGES, total) / pages)
+  const warm = Math.min(WARM_TURNS, Math.ceil(Math.min(WARM_PAGES, total * WARM_SHARE) / pages))
   const work: Work = { file: join(directory, FILE), size, pages, stride, turns, warm, run: BATCH_PAGES }
   const { nanoseconds, hash } = setting['side'] === 'c' ? await runC(work) : syncTurns(directory, work)
   return { figures: { perPage: nanoseconds / pages / 1000, perCall: nanoseconds / 1000 }, hash }

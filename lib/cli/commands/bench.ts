@@ -23,6 +23,11 @@ export interface BenchOptions {
   tolerance: number
 }
 
+/** Is any combination of these values one that the benchmark can measure? */
+export function isMeasurable(bench: Bench, sweep: Sweep): boolean {
+  return measurementsOf(bench, sweep, 1) > 0
+}
+
 /** Errors: CommandError; what a measurement says when it fails. */
 export async function benchCommand(bench: Bench, sweep: Sweep, options: BenchOptions): Promise<ExitStatus> {
   requireMachine()
