@@ -29,7 +29,8 @@ import { forgetDirt } from './insert-entry.js'
 import type { Kernel } from './kernel.js'
 import { setSlot } from './slot.js'
 import { traceFault, traceFile } from './trace.js'
-import { LOST, saveRange } from './writeback.js'
+import { LOST } from './flush-bytes.js'
+import { saveRange } from './writeback.js'
 
 /** K50: a write, the mapping is MAP_SYNC, and the file has metadata that is not committed (IOMAP_F_DIRTY). */
 export function isSynchronous(kernel: Kernel, fault: Fault): boolean {

@@ -17,18 +17,10 @@
  * 4 KiB entries go through these steps in batches of up to BATCH_PAGES: one call write-protects them and one compares
  * and writes them, which is where the time goes. The first is waited for, the others are taken while i_pages is held
  * and only if they are free, so a batch never waits with an entry locked, and ends where one is locked.
- *
- * A bad page cannot be written. What was stored to it is lost: that is an error of the file, told once to each open of
- * it, and then the page counts as clean, since nothing about it will ever be written. What lies around it is written.
  */
 import { ErrorNumber, type Errno } from '../errors.js'
 import { Page, PGOFF_LIMIT } from '../constants.js'
-import { InodeWord } from '../mm/inode.js'
-import type { PageRuns } from '../mm/page-runs.js'
 import { Counter } from '../stats.js'
-import { mutexLock, mutexUnlock } from '../sync/mutex.js'
-import { readLock, readUnlock } from '../sync/rw-semaphore.js'
-import { ExtentCursor } from '../tree/extent-tree.js'
 import { NULL_ENTRY, isEmpty, isLocked, isZero, orderOf, pfnOf } from '../tree/entry.js'
 import { Mark } from '../tree/root.js'
 import { tagRangeForWriteback } from '../tree/tags.js'
@@ -43,8 +35,8 @@ import {
   unlockPages,
   waitEntryUnlocked,
 } from './grab-entry.js'
-import { mayHaveBadBlocks, nextKnownBad } from './bad-blocks.js'
 import { collectStores } from './collect-stores.js'
+import { LOST, flushRuns, noteRunsTold, withLost } from './flush-bytes.js'
 import type { Kernel } from './kernel.js'
 import { Trace } from '../trace/tracepoints.js'
 import { traceFile } from './trace.js'
@@ -53,9 +45,6 @@ import { BATCH_PAGES } from './writeback-batch.js'
 /** LLONG_MAX in pages: what the kernel traces as the end of a whole file. */
 const LAST_TRACED = 2 ** 51 - 1
 const LAST_INDEX = PGOFF_LIMIT - 1
-
-/** In place of -EIO: stores to bad pages are lost, everything else was done. */
-export const LOST: Errno = -ErrorNumber.EHWPOISON
 
 /**
  * Bring media up to the dirty entries that overlap pages [first, last]. A page dirtied after the call began is the next
@@ -99,7 +88,7 @@ export function saveRange(kernel: Kernel, inode: number, first: number, last: nu
   awaitOthers(kernel, inode, first, last)
   unlockPages(kernel, inode)
   if (traced) traceFile(kernel, Trace.WritebackRangeDone, inode, span, end)
-  error ||= lost
+  error = withLost(error, lost)
   if (error < 0) kernel.inodes.recordError(inode, error === LOST ? ErrorNumber.EIO : -error)
   return error
 }
@@ -162,6 +151,7 @@ function writebackBatch(kernel: Kernel, inode: number, last: number, traced: boo
   for (let i = 0; traced && i < batch.count; i++) traceFile(kernel, Trace.WritebackOne, inode, batch.index(i), pages)
   let error = kernel.pageTable.protectRuns(inode, batch.runs)
   if (error >= 0) error = flushRuns(kernel, inode, batch.runs)
+  if (error === LOST) noteRunsTold(kernel, inode, batch.runs)
   kernel.threads.count(kernel.self, Counter.PagesWritten, batch.runs.pages)
 
   lockPages(kernel, inode)
@@ -232,122 +222,4 @@ function unlockBatch(kernel: Kernel, inode: number, clean: boolean): void {
     if (clean && !tree.getMarkAt(root, index, place, Mark.ToWrite)) tree.clearMarkAt(root, index, place, Mark.Dirty)
     unlockEntryAt(kernel, inode, index, place)
   }
-}
-
-/**
- * Cache to media for all pages of a batch; bad pages are passed over.
- * Context: the pages are in the cache and stay there. Return: 0, LOST when there was a bad page, or -errno.
- */
-function flushRuns(kernel: Kernel, inode: number, runs: PageRuns): Errno {
-  // As in PendingLines.supersede: what is flushed after this look is newer than the stores a sync has to cover.
-  if (kernel.pending.count === 0 && !mayHaveBadBlocks(kernel, inode)) {
-    return kernel.media.writebackRuns(inode, runs, kernel.inodes.sizeOf(inode))
-  }
-  let lost: Errno = 0
-  for (let run = 0; run < runs.count; run++) {
-    const error = flushBytes(kernel, inode, runs.first(run) * Page.Size, runs.length(run) * Page.Size)
-    if (error === LOST) lost = LOST
-    else if (error < 0) return error
-  }
-  return lost
-}
-
-/**
- * Cache to media, by line, superseding older snapshots; bad pages are passed over.
- * Context: the bytes are in the cache and stay there. Return: 0, LOST when there was a bad page, or -errno.
- */
-function flushBytes(kernel: Kernel, inode: number, offset: number, length: number): Errno {
-  const last = Math.ceil((offset + length) / Page.Size)
-  let at = offset
-  let bad = nextKnownBad(kernel, inode, Math.floor(offset / Page.Size), last)
-  if (bad < 0) return flushGood(kernel, inode, offset, length)
-  for (; bad >= 0; bad = nextKnownBad(kernel, inode, bad + 1, last)) {
-    const error = at < bad * Page.Size ? flushGood(kernel, inode, at, bad * Page.Size - at) : 0
-    if (error < 0) return error
-    at = (bad + 1) * Page.Size
-  }
-  const error = at < offset + length ? flushGood(kernel, inode, at, offset + length - at) : 0
-  return error < 0 ? error : LOST
-}
-
-function flushGood(kernel: Kernel, inode: number, offset: number, length: number): Errno {
-  return kernel.pending.supersede(inode, offset, length, () =>
-    kernel.media.writeback(inode, offset, length, kernel.inodes.sizeOf(inode)),
-  )
-}
-
-/** Unfenced writes are noted in lines, so that neighbouring small writes become one extent. */
-const LINE = Page.LineSize
-
-/**
- * Note that write(2) put bytes of the file on their way: non-temporal stores, no flush needed, a fence still is (K74).
- * Context: i_rwsem held exclusively; takes ilock. Return: 0 or -errno (pool of extents exhausted).
- */
-export function noteUnfenced(kernel: Kernel, inode: number, offset: number, length: number): Errno {
-  const at = kernel.inodes.at(inode)
-  const first = Math.floor(offset / LINE)
-  const count = Math.ceil((offset + length) / LINE) - first
-  mutexLock(kernel.words, at + InodeWord.Blocks)
-  const error = kernel.unfenced.insert(at + InodeWord.UnfencedRoot, first, count, 0, 0)
-  mutexUnlock(kernel.words, at + InodeWord.Blocks)
-  return error
-}
-
-/**
- * The fence of a sync: what write(2) put on its way is on media when this returns.
- *
- * One sync at a time: a second one that finds the set empty may not return before the first has written what it took.
- * A range leaves the set only after it was written, so an error keeps it for the next sync. No write(2) may come in
- * between: what it notes of the same lines would leave the set unwritten. Hence i_rwsem, shared.
- *
- * Context: holds no entry lock; takes i_rwsem shared, the Sync mutex over host writes, and ilock inside it.
- * Return: 0, LOST when bad pages were among it, or -errno.
- */
-export function drainUnfenced(kernel: Kernel, inode: number): Errno {
-  const rwsem = kernel.inodes.at(inode) + InodeWord.Rwsem
-  readLock(kernel.words, rwsem)
-  try {
-    return drainUnfencedLocked(kernel, inode)
-  } finally {
-    readUnlock(kernel.words, rwsem)
-  }
-}
-
-/** drainUnfenced for a caller that holds i_rwsem. */
-export function drainUnfencedLocked(kernel: Kernel, inode: number): Errno {
-  const at = kernel.inodes.at(inode)
-  const root = at + InodeWord.UnfencedRoot
-  const range = new ExtentCursor()
-  let error: Errno = 0
-  let lost: Errno = 0
-  mutexLock(kernel.words, at + InodeWord.Sync)
-  while (error >= 0) {
-    mutexLock(kernel.words, at + InodeWord.Blocks)
-    const found = kernel.unfenced.findFrom(root, 0, range)
-    mutexUnlock(kernel.words, at + InodeWord.Blocks)
-    if (!found) break
-    const { start, length } = range
-    error = flushBytes(kernel, inode, start * LINE, length * LINE)
-    if (error < 0 && error !== LOST) break
-    if (error === LOST) lost = LOST
-    mutexLock(kernel.words, at + InodeWord.Blocks)
-    error = kernel.unfenced.remove(root, start, length)
-    mutexUnlock(kernel.words, at + InodeWord.Blocks)
-  }
-  mutexUnlock(kernel.words, at + InodeWord.Sync)
-  if (error >= 0) error = lost
-  if (error < 0) kernel.inodes.recordError(inode, error === LOST ? ErrorNumber.EIO : -error)
-  return error
-}
-
-/** Forget unfenced writes at or past `offset`. Context: caller holds the Sync mutex; takes ilock. */
-export function dropUnfenced(kernel: Kernel, inode: number, from: number, to: number): Errno {
-  const at = kernel.inodes.at(inode)
-  const first = Math.ceil(from / LINE)
-  const last = to === Infinity ? Number.MAX_SAFE_INTEGER : Math.floor(to / LINE)
-  if (first >= last) return 0
-  mutexLock(kernel.words, at + InodeWord.Blocks)
-  const error = kernel.unfenced.remove(at + InodeWord.UnfencedRoot, first, last - first)
-  mutexUnlock(kernel.words, at + InodeWord.Blocks)
-  return error
 }

@@ -1,7 +1,7 @@
 /** Bytes of the cache that a call has changed, and media has to follow: now, or with the next sync. */
 import { Page } from '../constants.js'
 import type { Kernel } from '../dax/kernel.js'
-import { noteUnfenced } from '../dax/writeback.js'
+import { noteUnfenced } from '../dax/unfenced-writes.js'
 import type { Errno } from '../errors.js'
 
 /**

@@ -1,7 +1,9 @@
 /** fsync, fdatasync and msync (vfs_fsync_range): what is durable when they return. */
 import { Page } from '../constants.js'
 import { commitMetadata } from '../dax/commit.js'
-import { LOST, drainUnfencedLocked, saveRange } from '../dax/writeback.js'
+import { LOST } from '../dax/flush-bytes.js'
+import { drainUnfencedLocked } from '../dax/unfenced-writes.js'
+import { saveRange } from '../dax/writeback.js'
 import { LAST_INDEX } from '../dax/invalidate.js'
 import { type Errno, ErrorNumber } from '../errors.js'
 import type { Kernel } from '../dax/kernel.js'

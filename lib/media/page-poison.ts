@@ -3,6 +3,8 @@
  *
  *   bad      1 bit a page: there is an error somewhere in it. What an access looks at
  *   latent   1 bit a page: nobody has come across it yet. Errors of one page are found together
+ *   told     1 bit a page: a sync has said that stores to it are lost. None can follow while it is bad, so another sync
+ *            that meets it, because of its neighbours in a 2 MiB entry, says nothing
  *   blocks   1 byte a page, four to a word: its bad blocks of 512 bytes, lowest first
  *   size     zeroed memory is a device without errors
  *   states   sound → latent → bad (hardware, or a test; latent may be skipped) → sound (repair, or a new allocation)
@@ -31,17 +33,19 @@ export class PagePoison {
   readonly #words: SharedWords
   readonly #bad: number
   readonly #latent: number
+  readonly #told: number
   readonly #blocks: number
 
   static wordsFor(pages: number): number {
-    return 2 * bitmapWords(pages) + Math.ceil(pages / 4)
+    return 3 * bitmapWords(pages) + Math.ceil(pages / 4)
   }
 
   constructor(words: SharedWords, base: number, pages: number) {
     this.#words = words
     this.#bad = base
     this.#latent = base + bitmapWords(pages)
-    this.#blocks = base + 2 * bitmapWords(pages)
+    this.#told = base + 2 * bitmapWords(pages)
+    this.#blocks = base + 3 * bitmapWords(pages)
   }
 
   /** Add errors. An error that is not latent makes all of the page's known. */
@@ -59,6 +63,7 @@ export class PagePoison {
     if (this.blocksOf(page) === 0) {
       this.#clearBit(this.#bad, page)
       this.#clearBit(this.#latent, page)
+      this.#clearBit(this.#told, page)
       if (this.blocksOf(page) !== 0) this.#setBit(this.#bad, page)
     }
     return (before >>> shift) & blocks
@@ -75,6 +80,15 @@ export class PagePoison {
   /** Someone came across the errors of a page. Return: true to the first who does. */
   reveal(page: number): boolean {
     return this.#clearBit(this.#latent, page)
+  }
+
+  /** A sync says that stores to the page are lost. */
+  tell(page: number): void {
+    this.#setBit(this.#told, page)
+  }
+
+  isTold(page: number): boolean {
+    return this.#testBit(this.#told, page)
   }
 
   /** Bit i: block i of the page is bad. */

@@ -4,7 +4,7 @@
  *   header  ┌ mutex ┬ free pages ┬ reserved pages ┬ rotor ┬ wholly free groups ┐           5 words
  *   used    pages in use in each group of 512                                              1 word a group
  *   bitmap  bit set: page in use                                                           1 bit a page
- *   poison  page-poison.ts                                                                 10 bits a page
+ *   poison  page-poison.ts                                                                 11 bits a page
  *   owners  page-owners.ts                                                                 2 words a page
  *
  *   owner   initialise() once, by the mount, on zeroed memory; it touches the header only (so `used` counts pages in
@@ -199,6 +199,16 @@ export class PfnAllocator {
   /** Someone came across the errors of a page. Return: true to the first who comes across latent ones. */
   revealPoison(pfn: number): boolean {
     return this.isPoisoned(pfn) && this.#poison.reveal(pfn - FIRST_PFN)
+  }
+
+  /** A sync says that stores to a bad page are lost: until it is sound there is nothing more to say of it. */
+  tellLost(pfn: number): void {
+    if (this.isPoisoned(pfn)) this.#poison.tell(pfn - FIRST_PFN)
+  }
+
+  /** Is the page bad, and has no sync said so yet? */
+  isUntold(pfn: number): boolean {
+    return this.isPoisoned(pfn) && !this.#poison.isTold(pfn - FIRST_PFN)
   }
 
   /** Bad blocks of 512 bytes: bit i is block i of the page. */

@@ -17,7 +17,7 @@ const PAGE_WORDS = Page.Size / 4
 const LINE_WORDS = Page.LineSize / 4
 /** As c_sync. */
 const PAUSE_MS = 0.2
-/** What is synced before the clock counts, at most: by then V8 has compiled what a sync runs, for pages and for calls. */
+/** What is synced before the clock counts, at most: by then V8 has compiled what pages take, and what calls take. */
 const WARM_PAGES = 300_000
 const WARM_TURNS = 8000
 /** So much of the pages that are measured, for short runs. */

@@ -5,7 +5,9 @@ import { insertEntry } from '../../../lib/dax/insert-entry.js'
 import { grabHugeEntry, unlockEntry } from '../../../lib/dax/grab-entry.js'
 import { memoryFailure } from '../../../lib/dax/memory-failure.js'
 import { poisonBlocks, repairBlocks } from '../../../lib/dax/poison-blocks.js'
-import { drainUnfenced, dropUnfenced, noteUnfenced, saveAcross, writebackRange } from '../../../lib/dax/writeback.js'
+import { drainUnfenced, dropUnfenced, noteUnfenced } from '../../../lib/dax/unfenced-writes.js'
+import { saveAcross, writebackRange } from '../../../lib/dax/writeback.js'
+import { ErrorNumber } from '../../../lib/errors.js'
 import { BlockState } from '../../../lib/media/block-map.js'
 import { InodeWord } from '../../../lib/mm/inode.js'
 import { MEDIA_ERROR } from '../../support/memory-media.js'
@@ -14,6 +16,7 @@ import { type SmallKernel, entryAt, giveBlock, mapFile, smallKernel } from '../.
 const FILE = 1
 const PAGE = 4096
 const LAST_INDEX = 2 ** 32 - 1
+const NO_SPACE = -ErrorNumber.ENOSPC
 
 describe('dax, when media fails', () => {
   let kernel: SmallKernel
@@ -33,6 +36,18 @@ describe('dax, when media fails', () => {
 
   function onMedia(...pages: number[]): (number | undefined)[] {
     return pages.map((page) => kernel.media.mediaBytes(FILE, page * PAGE, 1)[0])
+  }
+
+  /** A 2 MiB entry at page `start`, with a store to `page`. */
+  function dirtyHuge(start: number, page: number): void {
+    const root = kernel.inodes.at(FILE) + InodeWord.BlockRoot
+    const pfn = kernel.blocks.allocateHuge(root, start, BlockState.Written)
+    expect(pfn).to.be.above(0)
+    const entry = grabHugeEntry(kernel, FILE, start, true)
+    const now = insertEntry(kernel, FILE, start, entry, pfn, true)
+    kernel.media.fillPage(FILE, page, true)
+    kernel.media.cacheBytes(FILE, page * PAGE, 1).fill(page)
+    unlockEntry(kernel, FILE, start, now)
   }
 
   it('a flush that cannot compare, or cannot take its snapshot, is an error', () => {
@@ -80,6 +95,37 @@ describe('dax, when media fails', () => {
     }
   })
 
+  it('what is lost is told, EIO, by a fence that fails elsewhere too; the rest is tried again', () => {
+    const bad = stored(4, 1)
+    stored(6, 1)
+    for (const page of [4, 6]) {
+      kernel.media.fillPage(FILE, page, true)
+      kernel.media.cacheBytes(FILE, page * PAGE, PAGE).fill(page)
+      noteUnfenced(kernel, FILE, page * PAGE, PAGE)
+    }
+    expect(memoryFailure(kernel, bad)).to.equal(0)
+    kernel.media.failure = NO_SPACE
+    expect(drainUnfenced(kernel, FILE)).to.equal(-ErrorNumber.EIO)
+    expect(drainUnfenced(kernel, FILE), 'told').to.equal(NO_SPACE)
+    kernel.media.failure = 0
+    expect(drainUnfenced(kernel, FILE)).to.equal(0)
+    expect(onMedia(6)).to.deep.equal([6])
+  })
+
+  it('what is lost is told, EIO, by a sync that fails elsewhere too; the rest is tried again', () => {
+    kernel = smallKernel({ pages: 1024, capacity: 2048 })
+    vma = mapFile(kernel, FILE)
+    const bad = stored(4, 1)
+    dirtyHuge(512, 700)
+    expect(memoryFailure(kernel, bad)).to.equal(0)
+    kernel.media.failure = NO_SPACE
+    expect(writebackRange(kernel, FILE, 0, LAST_INDEX)).to.equal(-ErrorNumber.EIO)
+    expect(writebackRange(kernel, FILE, 0, LAST_INDEX), 'told').to.equal(NO_SPACE)
+    kernel.media.failure = 0
+    expect(writebackRange(kernel, FILE, 0, LAST_INDEX)).to.equal(0)
+    expect(onMedia(700)).to.deep.equal([700 & 0xff])
+  })
+
   it('a range smaller than a line has no unfenced lines of its own to forget', () => {
     kernel.media.fillPage(FILE, 3, true)
     kernel.media.cacheBytes(FILE, 3 * PAGE, 64).fill(5)
@@ -91,14 +137,7 @@ describe('dax, when media fails', () => {
 
   it('a 2 MiB entry that reaches beyond what leaves the file is not dropped unsaved', () => {
     kernel = smallKernel({ pages: 512, capacity: 2048 })
-    const root = kernel.inodes.at(FILE) + InodeWord.BlockRoot
-    const pfn = kernel.blocks.allocateHuge(root, 0, BlockState.Written)
-    expect(pfn).to.be.above(0)
-    const entry = grabHugeEntry(kernel, FILE, 0, true)
-    const now = insertEntry(kernel, FILE, 0, entry, pfn, true)
-    kernel.media.fillPage(FILE, 9, true)
-    kernel.media.cacheBytes(FILE, 9 * PAGE, 1).fill(9)
-    unlockEntry(kernel, FILE, 0, now)
+    dirtyHuge(0, 9)
     kernel.media.failure = MEDIA_ERROR
     expect(saveAcross(kernel, FILE, 100, 2000)).to.equal(MEDIA_ERROR)
     kernel.media.failure = 0

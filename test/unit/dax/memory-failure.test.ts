@@ -27,7 +27,9 @@ import {
   unlockPage,
 } from '../../../lib/dax/memory-failure.js'
 import { poisonBlocks, repairBlocks } from '../../../lib/dax/poison-blocks.js'
-import { LOST, drainUnfenced, noteUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
+import { LOST } from '../../../lib/dax/flush-bytes.js'
+import { drainUnfenced, noteUnfenced } from '../../../lib/dax/unfenced-writes.js'
+import { writebackRange } from '../../../lib/dax/writeback.js'
 import { ErrorNumber } from '../../../lib/errors.js'
 import { PageOwner } from '../../../lib/media/page-owners.js'
 import { InodeWord } from '../../../lib/mm/inode.js'

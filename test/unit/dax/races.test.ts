@@ -5,7 +5,8 @@
 import { expect } from 'chai'
 import { grabEntry, unlockEntry } from '../../../lib/dax/grab-entry.js'
 import { deleteEntries, removeLockedEntry } from '../../../lib/dax/invalidate.js'
-import { noteUnfenced, writebackRange } from '../../../lib/dax/writeback.js'
+import { noteUnfenced } from '../../../lib/dax/unfenced-writes.js'
+import { writebackRange } from '../../../lib/dax/writeback.js'
 import { writeLock, writeUnlock } from '../../../lib/sync/rw-semaphore.js'
 import { InodeWord } from '../../../lib/mm/inode.js'
 import {
