@@ -12,6 +12,8 @@ import { outcomeOf, report } from './report.js'
 
 const PAGE = 4096
 const PATIENCE_MS = 3000
+/** Looks, 10 ms apart, that find the same: the threads of the mount before are gone. */
+const QUIET_LOOKS = 5
 const [folder = ''] = process.argv.slice(2)
 
 const OPERATIONS: Record<string, (pmem: Pmem) => unknown> = {
@@ -69,6 +71,17 @@ async function keptSince(before: number): Promise<number> {
   return openDescriptors().length - before
 }
 
+async function untilQuiet(): Promise<void> {
+  const end = performance.now() + PATIENCE_MS
+  let same = 0
+  for (let last = -1; same < QUIET_LOOKS && performance.now() < end;) {
+    await setTimeout(10)
+    const now = openDescriptors().length
+    same = now === last ? same + 1 : 0
+    last = now
+  }
+}
+
 function prepare(pmem: Pmem): void {
   for (const name of ['b.pm', 'bad.pm']) {
     const file = pmem.open(name, { create: true, size: 4 * PAGE })
@@ -97,6 +110,7 @@ for (const [name, operation] of Object.entries(OPERATIONS)) {
   if (name === 'mount' && process.env['NODE_V8_COVERAGE'] !== undefined) continue
   for (let left = 0; left < MOST; left++) {
     const pool = join(folder, `${name}-${left}`)
+    await untilQuiet()
     const pmem = mount(pool, { watchdog: 0 })
     prepare(pmem)
     const before = openDescriptors().length
