@@ -50,6 +50,8 @@ export class PagePoison {
 
   /** Add errors. An error that is not latent makes all of the page's known. */
   set(page: number, blocks: number, latent: boolean): void {
+    // Here, not when the page is repaired: a sync that found it bad may tell of it after that.
+    if (!this.has(page)) this.#clearBit(this.#told, page)
     if (!latent) this.#clearBit(this.#latent, page)
     else if (!this.has(page)) this.#setBit(this.#latent, page)
     this.#words.or(this.#blocks + (page >>> 2), blocks << ((page & 3) * 8))
@@ -63,7 +65,6 @@ export class PagePoison {
     if (this.blocksOf(page) === 0) {
       this.#clearBit(this.#bad, page)
       this.#clearBit(this.#latent, page)
-      this.#clearBit(this.#told, page)
       if (this.blocksOf(page) !== 0) this.#setBit(this.#bad, page)
     }
     return (before >>> shift) & blocks

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { BugError } from '../../../lib/assert.js'
 import { PFN_LIMIT } from '../../../lib/constants.js'
 import { PageOwner } from '../../../lib/media/page-owners.js'
+import { PagePoison } from '../../../lib/media/page-poison.js'
 import { FIRST_PFN, PfnAllocator } from '../../../lib/media/pfn-allocator.js'
 import { AtomicWords } from '../../../lib/sync/shared-words.js'
 import { seedFor } from '../../support/seed.js'
@@ -214,6 +215,29 @@ describe('media/pfn-allocator', () => {
       0,
     ])
     expect(pfns.clearPoison(pfn + 1)).to.equal(0x80)
+  })
+
+  it('an error is untold until a sync tells of it; while the page is bad nothing more is', () => {
+    const { pfns } = deviceFixture(8)
+    const pfn = pfns.allocate(0)
+    expect(pfns.isUntold(pfn), 'sound').to.equal(false)
+    pfns.setPoison(pfn, 1)
+    expect(pfns.isUntold(pfn)).to.equal(true)
+    pfns.tellLost(pfn)
+    pfns.setPoison(pfn, 2)
+    expect(pfns.isUntold(pfn), 'bad before').to.equal(false)
+    pfns.clearPoison(pfn, 1)
+    expect(pfns.isUntold(pfn), 'bad still').to.equal(false)
+    pfns.clearPoison(pfn)
+    pfns.setPoison(pfn)
+    expect(pfns.isUntold(pfn), 'anew').to.equal(true)
+  })
+
+  it('an error is untold though a sync told of the last one when that was repaired already', () => {
+    const poison = new PagePoison(new AtomicWords(new SharedArrayBuffer(PagePoison.wordsFor(8) * 4)), 0, 8)
+    poison.tell(3)
+    poison.set(3, 1, false)
+    expect(poison.isTold(3)).to.equal(false)
   })
 
   it('latent poison is found once; an error that is known makes all of its page known', () => {
